@@ -1,0 +1,313 @@
+"""The Zarr hierarchy of a run: its names, attributes and chunks, made and opened.
+
+::
+
+    run.zarr/               attrs: schema, run_id, status, world, monitors, provenance, and
+                            ready, written last: without it nothing else counts
+        monitors/<name>/    attrs of the recording; by itself an xarray dataset
+            data            (*batch, time, node), filled with NaN, at its full size from the start
+            time            ms
+            <node>          labels, if there are any
+            <batch dim>     coordinates
+        _run/commit/r00000  attrs: commit, step, samples {name: how many are on disk}, wall
+
+Everything is a Zarr node, so any store that Zarr can write could hold it.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import shutil
+import time
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.codecs import BloscCodec
+from zarr.errors import ZarrUserWarning
+
+from braingraph.errors import StoreError
+from braingraph.records import TIME_ATTRS, Recording, plain
+
+SCHEMA = "braingraph-run/1"
+MARKER = "_run/commit/r00000"
+#: What a store may hold at its top: anything else is someone else's, and never deleted.
+_OURS = {"zarr.json", "monitors", "_run", "graph"}
+#: Measured: chunks of 2 to 4 MB write fastest and still read one region quickly.
+_CHUNK_BYTES = 4 << 20
+#: Rows of unfinished chunks wait in memory, so one row of chunks is kept below this.
+_ROW_BYTES = 64 << 20
+_WIDTH = 256
+#: Times in a chunk of the time axis: 4 MB before compression.
+_TIMES = 1 << 19
+#: Written by a process that was killed, or by a file manager.
+_LEFTOVERS = (".partial", ".DS_Store")
+
+
+def chunks_of(recording: Recording) -> tuple[int, ...]:
+    """The chunk of a recording's array: up to 256 units, 2^k samples, 2 to 4 MB.
+
+    Where memory allows only few samples a chunk, it takes in more units, then more of the batch.
+    """
+    *batch, samples, units = recording.shape
+    item = np.dtype(recording.dtype).itemsize
+    width = math.ceil(units / math.ceil(units / _WIDTH))
+    rows = min(_CHUNK_BYTES // (width * item), _ROW_BYTES // (math.prod(batch) * units * item))
+    rows = min(1 << max(rows, 1).bit_length() - 1, max(samples, 1))
+    wider = min(units, max(width, _CHUNK_BYTES // (rows * item)))
+    width = math.ceil(units / math.ceil(units / wider))
+    room = _CHUNK_BYTES // (rows * width * item) if width == units else 1
+    sizes: list[int] = []
+    for size in reversed(batch):
+        most = max(1, min(size, room))
+        sizes.insert(0, math.ceil(size / math.ceil(size / most)))
+        room = room // size if sizes[0] == size else 1
+    return (*sizes, rows, width)
+
+
+def create(
+    path: Path, recordings: Sequence[Recording], provenance: Mapping[str, Any]
+) -> zarr.Group:
+    """Every group and array of a run, at its full size."""
+    attrs = {
+        "schema": SCHEMA,
+        "ready": False,
+        "run_id": str(uuid.uuid4()),
+        "status": "running",
+        "world": 1,
+        "monitors": [r.name for r in recordings],
+        "provenance": plain(provenance),
+    }
+    root = zarr.create_group(str(path), zarr_format=3, attributes=attrs)
+    for r in recordings:
+        _create_monitor(root, r)
+    marker = marker_attrs(0, 0, {r.name: 0 for r in recordings})
+    root.create_group(MARKER, attributes=marker)
+    root.attrs["ready"] = True
+    return root
+
+
+def _create_monitor(root: zarr.Group, r: Recording) -> None:
+    attrs = {
+        "period": float(r.period),
+        "period_units": "ms",
+        "start": float(r.start),
+        "samples": r.samples,
+        "node": r.node,
+        "reduce": r.reduce,
+        "batch": [dim for dim, _ in r.batch],
+    }
+    group = root.create_group(f"monitors/{r.name}", attributes=attrs)
+    group.create_array(
+        "data",
+        shape=r.shape,
+        chunks=chunks_of(r),
+        dtype=r.dtype,
+        fill_value=np.nan if np.dtype(r.dtype).kind in "fc" else 0,
+        compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle")],
+        dimension_names=r.dims,
+        attributes={"units": r.unit, "long_name": r.name, "reduce": r.reduce},
+    )
+    # A regular axis shrinks to a hundredth this way.
+    times = group.create_array(
+        "time",
+        shape=(r.samples,),
+        chunks=(min(max(r.samples, 1), _TIMES),),
+        dtype="float64",
+        compressors=[BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")],
+        dimension_names=("time",),
+        attributes=dict(TIME_ATTRS),
+    )
+    for begin in range(0, r.samples, _TIMES):
+        end = min(begin + _TIMES, r.samples)
+        times[begin:end] = r.times(begin, end)
+    for dim, values in r.batch:
+        _create_coordinate(group, dim, values.values, values.attrs)
+    if r.labels is not None:
+        _create_coordinate(group, r.node, np.array(r.labels, dtype=object), {})
+
+
+def _create_coordinate(group: zarr.Group, dim: str, values: Any, attrs: Mapping[str, Any]) -> None:
+    kind: Any = str if values.dtype == object else values.dtype
+    array = group.create_array(
+        dim,
+        shape=values.shape,
+        dtype=kind,
+        dimension_names=(dim,),
+        attributes=plain(attrs),
+    )
+    array[:] = values
+
+
+def marker_attrs(commit: int, step: int, samples: Mapping[str, int]) -> dict[str, Any]:
+    """What the commit marker says."""
+    return {"commit": commit, "step": step, "samples": dict(samples), "wall": time.time()}
+
+
+def recording_of(group: zarr.Group, name: str) -> Recording:
+    """The recording that a monitor's group was made from."""
+    attrs: dict[str, Any] = group.attrs.asdict()
+    data = array_in(group, "data")
+    node = attrs["node"]
+    return Recording(
+        name,
+        attrs["period"],
+        attrs["samples"],
+        str(data.attrs["units"]),
+        node,
+        data.shape[-1],
+        labels=tuple(array_in(group, node)[:]) if node in group else None,  # type: ignore[arg-type]
+        batch=tuple((dim, _coordinate_in(group, dim)) for dim in attrs["batch"]),
+        start=attrs["start"],
+        reduce=attrs["reduce"],
+        dtype=str(data.dtype),
+    )
+
+
+def _coordinate_in(group: zarr.Group, dim: str) -> xr.Variable:
+    array = array_in(group, dim)
+    return xr.Variable((dim,), array[:], array.attrs.asdict())
+
+
+def array_in(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    """An array of a group, typed."""
+    array = group[name]
+    assert isinstance(array, zarr.Array)
+    return array
+
+
+def group_in(group: zarr.Group, name: str) -> zarr.Group:
+    """A group of a group, typed."""
+    inner = group[name]
+    assert isinstance(inner, zarr.Group)
+    return inner
+
+
+def consolidate(root: zarr.Group) -> None:
+    """Collect the metadata of a finished run at its root, so that it opens in one read."""
+    with warnings.catch_warnings():
+        # Zarr warns that this is no part of its v3 specification; readers need not use it.
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        zarr.consolidate_metadata(root.store)
+
+
+def local(path: str | Path) -> Path:
+    """The path of a store; StoreError for an address that is no local path."""
+    if "://" in str(path):
+        raise StoreError(
+            f"{str(path)!r} is no local path, but stores are local folders so far: write to one, "
+            "as in store='run.zarr', and copy it.",
+            path=str(path),
+        )
+    return Path(path).expanduser()
+
+
+def make_room(path: Path, overwrite: bool) -> None:
+    """See to it that a store can be made at ``path``; StoreError where that needs a decision."""
+    if not os.path.lexists(path):
+        return
+    if not path.is_dir():
+        raise StoreError(
+            f"{str(path)!r} is a file, but a store is a folder: choose another path.",
+            path=str(path),
+        )
+    with trouble(path, "looked into"):
+        names = {p.name for p in path.iterdir() if not p.name.endswith(_LEFTOVERS)}
+        if not names:
+            return
+        attrs = _attributes(path)
+        if attrs is None or not _is_ours(attrs) or names - _OURS:
+            alien = sorted(names - _OURS)
+            raise StoreError(
+                f"{str(path)!r} is not only a braingraph store"
+                f"{f': it also holds {alien[0]!r}' if alien else ''}. It is never replaced: "
+                "choose another path, or move it away.",
+                path=str(path),
+            )
+        if not overwrite:
+            raise StoreError(
+                f"There is a store at {str(path)!r} already (status: {attrs.get('status')}). "
+                "Choose another path, or replace it with overwrite=True.",
+                path=str(path),
+                status=attrs.get("status"),
+            )
+        shutil.rmtree(path.resolve())
+
+
+def open_root(path: Path) -> zarr.Group:
+    """The root of a store that can be read; StoreError with what to do where there is none."""
+    if not path.exists():
+        raise StoreError(
+            f"There is nothing at {str(path)!r}: check the path, or make a store with "
+            f"sim.run(..., store={str(path)!r}).",
+            path=str(path),
+        )
+    with trouble(path, "read"):
+        attrs = _attributes(path)
+        if attrs is None or not _is_ours(attrs):
+            raise StoreError(
+                f"{str(path)!r} is not a braingraph store: give the folder that was passed as "
+                "store= to a run.",
+                path=str(path),
+            )
+        if attrs["schema"] != SCHEMA:
+            raise StoreError(
+                f"{str(path)!r} has the layout {attrs['schema']!r}, but this version reads "
+                f"{SCHEMA!r}: read it with the version of braingraph that wrote it.",
+                path=str(path),
+                given=attrs["schema"],
+                needed=SCHEMA,
+            )
+        if not attrs.get("ready"):
+            raise StoreError(
+                f"{str(path)!r} is still being created, or its creation was cut short: try again "
+                "in a moment, or make it anew with overwrite=True.",
+                path=str(path),
+            )
+        # Consolidated metadata is written at the end only, and may be older than the rest.
+        return zarr.open_group(str(path), mode="r", use_consolidated=False)
+
+
+def _attributes(path: Path) -> dict[str, Any] | None:
+    try:
+        return zarr.open_group(str(path), mode="r", use_consolidated=False).attrs.asdict()
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_ours(attrs: Mapping[str, Any]) -> bool:
+    return str(attrs.get("schema", "")).startswith("braingraph-run/")
+
+
+@contextmanager
+def trouble(path: Path, done: str) -> Iterator[None]:
+    """Turns what the operating system says into a StoreError with the fix."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"The store {str(path)!r} could not be {done}: {reason(error)}.", path=str(path)
+        ) from error
+
+
+_REASONS = (
+    ((errno.ENOSPC, errno.EDQUOT), "the disk is full, so free some space or use another disk"),
+    ((errno.EACCES, errno.EPERM, errno.EROFS), "no permission, so choose a folder that is yours"),
+    ((errno.ENOTDIR, errno.EEXIST), "a file stands where a folder is needed: choose another path"),
+)
+
+
+def reason(error: BaseException | None) -> str:
+    """What went wrong, with the fix where there is a usual one."""
+    for numbers, text in _REASONS:
+        if isinstance(error, OSError) and error.errno in numbers:
+            return f"{text} ({error})"
+    return f"{type(error).__name__}: {error}"
