@@ -1,0 +1,107 @@
+"""A program with its jitted functions, ready to be run: the middle between plan and run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from braingraph.compiler import begin
+from braingraph.compiler.advance import Advance
+from braingraph.compiler.lower import Engine
+from braingraph.compiler.plan import Program
+from braingraph.compiler.sampling import Sampler
+from braingraph.compiler.values import pack
+
+#: Chunks hold about this many bytes of samples: large enough that handing one over (a few ms)
+#: costs little, small enough that two in flight do not matter.
+CHUNK_BYTES = 8 << 20
+CHUNK_STEPS = 1 << 17
+
+
+class Compiled:
+    """The jitted chunk of one program for one set of samplers and one batch size.
+
+    Parameters are arguments of the compiled function, so other values need no compilation.
+    """
+
+    def __init__(
+        self, program: Program, samplers: tuple[Sampler, ...], batch: int | None, steps: int
+    ) -> None:
+        self.program = program
+        self.engine = Engine(program, samplers, batch)
+        self.beginning = begin.Beginning(self.engine)
+        self.capacity = self._capacity(steps)
+        self.advance = Advance(self.engine, self.capacity, unrolled=False)
+        self._begin = jax.jit(self.beginning.carry)
+        self._chunk = jax.jit(self.advance.run)
+
+    def _capacity(self, steps: int) -> int:
+        """Steps of a chunk: whole blocks, bounded by the bytes of what is sampled."""
+        size = np.dtype(self.engine.dtype).itemsize * int(np.prod(self.engine.batch, initial=1))
+        per_step = sum(
+            size * self._units(s) / (s.period * s.clock) for s in self.engine.samplers
+        )
+        most = min(CHUNK_STEPS, steps, int(CHUNK_BYTES / per_step) if per_step else CHUNK_STEPS)
+        clocks = max([1, *self.engine.slow])
+        block = self.program.blocks.length
+        return block * max(1, -(-max(most, clocks) // block))
+
+    def _units(self, sampler: Sampler) -> int:
+        return self.beginning._shape(sampler)[0]
+
+    def parameters(self, values: Mapping[str, Any]) -> Any:
+        """Packed on the host and put on the device once."""
+        return jax.device_put(pack(self.program, values, self.engine.dtype, live=False))
+
+    def keys(self, seed: int) -> Any:
+        return jax.device_put(begin.keys(self.engine, seed))
+
+    def start(
+        self, packed: Any, seed: int, initial: Any, history: Mapping[str, Any] | None
+    ) -> Any:
+        """The carry of the first chunk."""
+        engine = self.engine
+        states = begin.initial_states(engine, seed)
+        kept: Mapping[str, Any] = {}
+        means: Mapping[str, Any] = {}
+        step = 0
+        if isinstance(initial, begin.State):
+            states |= begin.spread(engine, initial.states)
+            kept = begin.spread(engine, initial.histories, axes=3)
+            means, step = begin.spread(engine, initial.means), initial.step
+        elif initial is not None:
+            states |= begin.given_states(engine, initial)
+        past = begin.sample_history(engine, history, self.program.dt)
+        x = begin.by_group(engine, states)
+        cast = {k: jnp.asarray(v, engine.dtype) for k, v in past.items()}
+        kept = {k: jnp.asarray(v, engine.dtype) for k, v in kept.items()}
+        means = {k: jnp.asarray(v, engine.dtype) for k, v in means.items()}
+        return self._begin(packed, x, cast, kept, means, step)
+
+    def chunk(self, carry: Any, packed: Any, keys: Any, end: int, blocks: int) -> Any:
+        return self._chunk(carry, packed, keys, np.int32(end), np.int32(blocks))
+
+    def compilations(self) -> int:
+        """How many programs were compiled so far."""
+        return int(self._chunk._cache_size() + self._begin._cache_size())
+
+    def memory(self) -> int:
+        """Bytes on the device: parameters, state, rings and two chunks' samples."""
+        engine = self.engine
+        size = np.dtype(engine.dtype).itemsize
+        batch = int(np.prod(engine.batch, initial=1))
+        states = sum(g.size * len(g.model._states) for g in engine.program.groups)
+        rings = sum(
+            2 * m.length * m.channels * engine.program.groups[m.source[0]].size
+            for m in engine.program.messages
+        )
+        samples = sum(
+            2 * self._units(s) * s.rows(self.capacity // s.clock, self.program.blocks.length)
+            for s in engine.samplers
+        )
+        weights = sum(2 * len(b.entries) for b in engine.program.bundles)
+        return size * (batch * (states + rings + samples) + weights)

@@ -1,0 +1,337 @@
+"""Time: a block of steps, and a chunk of blocks.
+
+A block does once what does not depend on its own steps: it reads every long-delayed sum for all
+of them, and draws their noise. Its inner scan then does only local work and short connections.
+Afterwards it writes its samples into the rings and the monitors' buffers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from braingraph.compiler import sampling, transport
+from braingraph.compiler.lower import Array, Carry, Engine, Moment, States
+from braingraph.compiler.plan import Bundle, Group, Message, Slot
+from braingraph.compiler.sampling import Sampler
+from braingraph.compiler.values import message_of
+from braingraph.integrate import STAGES
+
+
+@dataclass(frozen=True)
+class Window:
+    """A bundle's block-read sums: for whole steps b = 0 ... B, and half-way after each b < B."""
+
+    grid: list[Array]  # per channel: (B + 1, row, *batch)
+    half: list[Array]
+
+
+class Advance:
+    """Chunks of an engine's program. ``run`` is what gets compiled."""
+
+    def __init__(self, engine: Engine, capacity: int, unrolled: bool) -> None:
+        self.engine, self.program = engine, engine.program
+        self.capacity = capacity  # steps a chunk can hold samples of
+        self.unrolled = unrolled  # a scan of fixed length, which can be differentiated
+        self.B = engine.block_steps
+        self.slow_inputs = tuple(
+            (clock, slot)
+            for clock, groups in engine.slow.items()
+            for slot in engine.inputs_of(groups)
+        )
+        self.inner = tuple(s for s in engine.samplers if s.clock == 1) + tuple(
+            Sampler((slot,), lambda get, slot=slot: get(slot), clock, True)
+            for clock, slot in self.slow_inputs
+        )
+        self.outer = tuple(s for s in engine.samplers if s.clock > 1)
+
+    # ------------------------------------------------------------ a chunk
+    def run(self, carry: Carry, packed: Any, keys: Any, end: Array, blocks: Any) -> Any:
+        """Advance ``blocks`` blocks, but no step beyond ``end`` (counted from the run's start).
+
+        Returns the new carry, the finished samples of every sampler with their number, and
+        whether all states are finite.
+        """
+        k0, n0 = carry["k"], carry["n"]
+        origins = [sampling.first_row(s, k) for s, k in zip(self.inner, self._bases(k0, n0))]
+        buffers = [
+            jnp.zeros((s.rows(self.capacity, self.B), *part.shape), part.dtype).at[0].set(part)
+            for s, part in zip(self.inner, carry["partial"], strict=True)
+        ]
+        loop = {key: carry[key] for key in ("k", "n", "x", "rings", "recent", "p", "spill")}
+        loop["tails"] = self._first_tails(carry, packed)
+
+        def body(state: Any, _: Any = None) -> tuple[Any, None]:
+            return self._block(*state, packed, keys, end, origins), None
+
+        if self.unrolled:
+            (loop, buffers), _ = lax.scan(body, (loop, buffers), None, length=blocks)
+        else:
+            loop, buffers = lax.fori_loop(0, blocks, lambda _, s: body(s)[0], (loop, buffers))
+        bases = self._bases(loop["k"], loop["n"])
+        done = [
+            sampling.first_row(s, k) - o
+            for s, k, o in zip(self.inner, bases, origins, strict=True)
+        ]
+        many = len(self.inner) - len(self.slow_inputs)
+        slow, outer, slow_partial = self._slow(carry, packed, keys, loop, buffers[many:])
+        del loop["tails"]
+        new = {
+            **loop,
+            "partial": [b[d] for b, d in zip(buffers, done, strict=True)],
+            "slow": slow,
+            "slow_partial": slow_partial,
+        }
+        inner = iter(list(zip(buffers[:many], done[:many], strict=True)))
+        outer_ = iter(outer)
+        out = [next(inner) if s.clock == 1 else next(outer_) for s in self.engine.samplers]
+        finite = [jnp.isfinite(v).all() for v in jax.tree.leaves((new["x"], slow))]
+        return new, out, jnp.stack([*finite, jnp.array(True)]).all()
+
+    def _bases(self, k: Array, n: Array) -> list[Array]:
+        """Monitors count from the run's start, clocks of slow nodes from t = 0."""
+        slow = len(self.slow_inputs)
+        return [k] * (len(self.inner) - slow) + [n] * slow
+
+    # ------------------------------------------------------------ a block
+    def _block(
+        self, loop: Any, buffers: list[Array], packed: Any, keys: Any, end: Array, origins: Any
+    ) -> tuple[Any, list[Array]]:
+        engine, B = self.engine, self.B
+        k, n = loop["k"], loop["n"]
+        windows, tails = self._windows(loop, packed)
+        noise = engine.draw(keys, n, B, engine.fast)
+
+        def step(state: Any, given: Any) -> tuple[Any, Any]:
+            x, recent, b = state
+            normals, ahead = given
+
+            def at(stage: float) -> Moment:
+                sums = {j: w[stage] for j, w in ahead.items()}
+                return Moment(packed, normals, sums, recent, stage, n + b, self.program.dt)
+
+            new = engine.step(x, at, engine.fast)
+            active = k + b < end
+            new = _keep(active, new, x)
+            found = engine.signals(new, at(1.0), engine.sampled)
+            values = [s.read(found.__getitem__) for s in self.inner]
+            sent = {m.number: self._send(m, new, found, packed) for m in self.program.messages}
+            shifted = {
+                j: jnp.concatenate([r[:, 1:], sent[j][:, None]], 1) for j, r in recent.items()
+            }
+            return (new, _keep(active, shifted, recent), b + 1), (values, sent)
+
+        ahead = {j: self._per_step(w) for j, w in windows.items()}
+        start = (loop["x"], loop["recent"], jnp.int32(0))
+        (x, recent, _), (values, sent) = lax.scan(step, start, (noise, ahead), length=B)
+        valid = jnp.clip(end - k, 0, B)
+        bases = self._bases(k, n)
+        buffers = [
+            sampling.add(s, buffer, origin, v, base, valid)
+            for s, buffer, origin, v, base in zip(
+                self.inner, buffers, origins, values, bases, strict=True
+            )
+        ]
+        rings, p = dict(loop["rings"]), dict(loop["p"])
+        for m in self.program.messages:
+            if m.number in rings:
+                samples = jnp.moveaxis(sent[m.number], 0, 2)  # (channel, source, B, *batch)
+                rings[m.number] = transport.write_block(
+                    rings[m.number], samples, p[m.number], self.program.blocks, m
+                )
+                p[m.number] = (p[m.number] + B) % m.length
+        return {
+            "k": k + valid,
+            "n": n + valid,
+            "x": x,
+            "rings": rings,
+            "recent": recent,
+            "p": p,
+            "spill": B - valid,
+            "tails": tails,
+        }, buffers
+
+    def _send(self, m: Message, x: States, found: Mapping[Slot, Array], packed: Any) -> Array:
+        bundle = self.program.bundles[m.bundles[0]]
+        return jnp.stack(self.engine.channels(bundle, found[m.source], packed))
+
+    # ------------------------------------------------------------ reading the past
+    def _block_parts(self) -> list[tuple[Bundle, int, Message]]:
+        return [
+            (bundle, k, message_of(self.program, bundle))
+            for bundle in self.program.bundles
+            for k, part in enumerate(bundle.parts)
+            if part.transport == "block"
+        ]
+
+    def _taps(self, part: Any) -> transport.Taps:
+        cubic = self.program.method == "rk4"
+        return transport.taps(jnp.zeros(1), part.aligned, cubic, jnp)
+
+    def _sets(
+        self, bundle: Bundle, k: int, m: Message, loop: Any, packed: Any, back: int, width: int
+    ) -> list[Array]:
+        """Weighted windows (set, channel, width, row, *batch), ``back`` columns before the block."""
+        mine = packed["bundles"][bundle.number]["parts"][k]
+        plan = self.engine.plans.get((bundle.number, k), ())
+        ring, shift = loop["rings"][m.number], loop["p"][m.number] - back
+        per_channel = [
+            transport.window_sums(bundle.parts[k], plan, mine, bundle.rows, ring[c], shift, width)
+            for c in range(m.channels)
+        ]
+        return [
+            jnp.stack([jnp.moveaxis(sets[q], 1, 0) for sets in per_channel])
+            for q in range(len(per_channel[0]))
+        ]
+
+    def _first_tails(self, carry: Carry, packed: Any) -> dict[str, list[Array]]:
+        """What the taps of a chunk's first block reach before it."""
+        out = {}
+        for bundle, k, m in self._block_parts():
+            width = self._taps(bundle.parts[k]).tail
+            out[f"{bundle.number}.{k}"] = self._sets(bundle, k, m, carry, packed, width, width)
+        return out
+
+    def _windows(self, loop: Any, packed: Any) -> tuple[dict[int, Window], dict[str, list[Array]]]:
+        """The sums of all block-read connections for every step of a block."""
+        B = self.B
+        windows: dict[int, Window] = {}
+        tails = {}
+        for bundle, k, m in self._block_parts():
+            t = self._taps(bundle.parts[k])
+            sets = self._sets(bundle, k, m, loop, packed, 0, B)
+            key = f"{bundle.number}.{k}"
+            # axis 1 counts steps: entry T - 1 + b belongs to step n0 + b
+            whole = [
+                jnp.concatenate([tail, new], 1)
+                for tail, new in zip(loop["tails"][key], sets, strict=True)
+            ]
+            tails[key] = [w[:, B:] for w in whole]
+
+            def mixed(
+                mix: Any, first: int, count: int, whole: list[Array] = whole, tail: int = t.tail
+            ) -> Array:
+                terms = [
+                    (f * part if f != 1.0 else part)
+                    for s, q, f in mix
+                    for part in [whole[s][:, tail - 1 + first - q :][:, :count]]
+                ]
+                total = terms[0]
+                for term in terms[1:]:
+                    total = total + term
+                return total
+
+            grid = mixed(t.grid, 0, B + 1)
+            half = mixed(t.half, 1, B) if t.half else grid[:, :B]
+            window = Window(list(grid), list(half))
+            if bundle.number in windows:
+                before = windows[bundle.number]
+                window = Window(
+                    [a + b for a, b in zip(before.grid, window.grid, strict=True)],
+                    [a + b for a, b in zip(before.half, window.half, strict=True)],
+                )
+            windows[bundle.number] = window
+        return windows, tails
+
+    def _per_step(self, w: Window) -> dict[float, list[Array]]:
+        """The sums each step of the inner scan reads, by stage."""
+        stages = {*STAGES[self.program.method], 1.0}
+        out = {}
+        for stage in stages:
+            if stage == 0.5:
+                out[stage] = w.half
+            else:
+                out[stage] = [g[int(stage) :][: self.B] for g in w.grid]
+        return out
+
+    # ------------------------------------------------------------ nodes with a clock of their own
+    def _slow(
+        self, carry: Carry, packed: Any, keys: Any, loop: Any, means: list[Array]
+    ) -> tuple[States, list[Any], list[Array]]:
+        """Step every slow node through the intervals this chunk finished, from their means."""
+        states: States = dict(carry["slow"])
+        out: dict[int, tuple[Array, Array]] = {}
+        for clock, groups in self.engine.slow.items():
+            stage = _SlowStage(self, clock, groups, packed, keys, carry, means)
+            moved, buffers = stage.run(loop["n"] // clock)
+            states |= moved
+            out |= buffers
+        ordered = [out[j] for j in range(len(self.outer))]
+        return states, ordered, [rows[done] for rows, done in ordered]
+
+
+@dataclass(frozen=True)
+class _SlowStage:
+    """The nodes of one slower clock during one chunk."""
+
+    advance: Advance
+    clock: int
+    groups: tuple[Group, ...]
+    packed: Any
+    keys: Any
+    carry: Carry
+    means: list[Array]
+
+    def run(self, end: Array) -> tuple[States, dict[int, tuple[Array, Array]]]:
+        """Step to the clock's step ``end``; the new states and the samplers' buffers."""
+        carry, clock = self.carry, self.clock
+        first = carry["n"] // clock
+        since = first - (carry["n"] - carry["k"]) // clock  # its steps since the run's start
+        mine = [(j, s) for j, s in enumerate(self.advance.outer) if s.clock == clock]
+        origins = [sampling.first_row(s, since) for _, s in mine]
+        rows = self.advance.capacity // clock + 1
+        buffers = [
+            jnp.zeros((s.rows(rows, 1), *part.shape), part.dtype).at[0].set(part)
+            for j, s in mine
+            for part in [carry["slow_partial"][j]]
+        ]
+        x = {g.number: carry["slow"][g.number] for g in self.groups if g.model._states}
+
+        def body(row: Array, state: Any) -> Any:
+            x, buffers = state
+            x, values = self._step(x, row, first, tuple(s for _, s in mine))
+            buffers = [
+                sampling.add(s, b, o, v[None], since + row, jnp.int32(1))
+                for (_, s), b, o, v in zip(mine, buffers, origins, values, strict=True)
+            ]
+            return x, buffers
+
+        if self.advance.unrolled:
+            total = jnp.arange(self.advance.capacity // clock)
+            (x, buffers), _ = lax.scan(lambda s, r: (body(r, s), None), (x, buffers), total)
+        else:
+            x, buffers = lax.fori_loop(0, end - first, body, (x, buffers))
+        done = [
+            sampling.first_row(s, since + end - first) - o
+            for (_, s), o in zip(mine, origins, strict=True)
+        ]
+        return x, {j: (b, d) for (j, _), b, d in zip(mine, buffers, done, strict=True)}
+
+    def _step(
+        self, x: States, row: Array, first: Array, samplers: tuple[Sampler, ...]
+    ) -> tuple[States, list[Array]]:
+        engine, n = self.advance.engine, first + row
+        held = {s: v[0] for s, v in engine.draw(self.keys, n, 1, self.groups).items()}
+        held |= {
+            slot: mean[row]
+            for (clock, slot), mean in zip(self.advance.slow_inputs, self.means, strict=True)
+            if clock == self.clock
+        }
+        dt = self.advance.program.dt * self.clock
+
+        def at(stage: float) -> Moment:
+            return Moment(self.packed, held, {}, {}, stage, n, dt)
+
+        x = engine.step(x, at, self.groups, self.clock)
+        wanted = tuple(dict.fromkeys(slot for s in samplers for slot in s.slots))
+        found = engine.signals(x, at(1.0), wanted, self.clock)
+        return x, [s.read(found.__getitem__) for s in samplers]
+
+
+def _keep(active: Array, new: Any, old: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(active, a, b), new, old)

@@ -1,0 +1,395 @@
+"""Where a run starts: initial states, keys, and the history that delays read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from braingraph import evaluate, random
+from braingraph.compiler.lower import Array, Carry, Engine
+from braingraph.compiler.plan import Group, Message, Slot
+from braingraph.compiler.values import row_length
+from braingraph.component import Coupling
+from braingraph.errors import ParameterError, PortError, ShapeError, did_you_mean
+from braingraph.units import TIME, attach, strip
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything a run needs to go on: ``sim.state``. Arrays by path, the batch trailing."""
+
+    step: int
+    states: Mapping[str, Array]  # "cortex.x" -> (unit, *batch)
+    histories: Mapping[str, Array]  # message -> (channel, unit, sample, *batch), newest last
+    means: Mapping[str, Array]  # inputs of slow nodes -> what their interval has gathered so far
+
+
+def keys(engine: Engine, seed: int) -> dict[int, dict[str, Any]]:
+    """The generator's keys: per unit (its vertex's), and per replica when there are replicas."""
+    out: dict[int, dict[str, Any]] = {}
+    for g in engine.program.groups:
+        out[g.number] = {}
+        for name in g.model._normals:
+            words = [unit_key(engine, seed, f"{path}.{name}") for path in g.paths]
+            out[g.number][name] = tuple(
+                np.concatenate(
+                    [np.broadcast_to(w[k], (n, *engine.batch)) for w, n in zip(words, g.sizes)]
+                )
+                for k in (0, 1)
+            )
+    return out
+
+
+def unit_key(engine: Engine, seed: int, path: str) -> tuple[np.ndarray, np.ndarray]:
+    replica = np.arange(engine.batch[0], dtype=np.uint32) if engine.batch else np.uint32(0)
+    k0, k1 = random.key(seed, random.path_words(path), replica)
+    return np.asarray(k0), np.asarray(k1)
+
+
+def initial_states(engine: Engine, seed: int) -> dict[str, Array]:
+    """Every state's initial value by path, (unit, *batch)."""
+    out: dict[str, Array] = {}
+    for g in engine.program.groups:
+        for path in g.paths:
+            model = engine.program.flat.vertices[path]
+            for name in model._states:
+                out[f"{path}.{name}"] = _initial(engine, model, name, f"{path}.{name}", seed)
+    return out
+
+
+def _initial(engine: Engine, model: Any, name: str, path: str, seed: int) -> Array:
+    init, unit = model._inits[name], model._states[name].unit(model)
+    if hasattr(init, "draw"):
+        k0, k1 = unit_key(engine, seed, path)
+        if not engine.batch:
+            return np.asarray(init.draw(model, k0, k1, (model.size,)))
+        drawn = [init.draw(model, a, b, (model.size,)) for a, b in zip(k0, k1, strict=True)]
+        return np.stack([np.asarray(d) for d in drawn], -1)
+    if callable(init):
+        init = init(model.in_size)
+    plain = np.asarray(strip(init, unit, f"{path} at the start"), float)
+    try:
+        flat = np.broadcast_to(plain, model.in_size).reshape(-1)
+    except ValueError:
+        raise ShapeError(
+            f"{path} starts with shape {plain.shape}, which does not broadcast to the units "
+            f"{model.in_size}.",
+            path=path,
+            given=plain.shape,
+            needed=model.in_size,
+        ) from None
+    return np.broadcast_to(flat.reshape(-1, *[1] * len(engine.batch)), (model.size, *engine.batch))
+
+
+def snapshot(engine: Engine, carry: Carry) -> State:
+    """What a finished chunk leaves, addressed by path."""
+    program = engine.program
+    states, means = {}, {}
+    for g in program.groups:
+        values = {**carry["x"], **carry["slow"]}.get(g.number, {})
+        for name, value in values.items():
+            states |= {f"{p}.{name}": np.array(value[g.span(p)]) for p in g.paths}
+    slow = [slot for groups in engine.slow.values() for slot in engine.inputs_of(groups)]
+    gathered = carry["partial"][len(carry["partial"]) - len(slow) :]
+    for (number, name), value in zip(slow, gathered, strict=True):
+        g = program.groups[number]
+        means |= {f"{p}.{name}": np.array(value[g.span(p)]) for p in g.paths}
+    histories = {}
+    for m in program.messages:
+        recent = np.moveaxis(np.array(carry["recent"][m.number]), 1, 2) if m.recent else None
+        if m.number in carry["rings"]:
+            ring = np.array(carry["rings"][m.number])
+            newest = int(carry["p"][m.number]) + m.length - int(carry["spill"])
+            oldest = newest - m.length + int(carry["spill"])
+            recent = ring[:, :, oldest:newest]
+        histories[message_name(engine, m)] = recent
+    return State(int(carry["n"]), states, histories, means)
+
+
+def message_name(engine: Engine, m: Message) -> str:
+    """A message's address: its source ports, and its coupling unless that passes them as is."""
+    group = engine.program.groups[m.source[0]]
+    plain = type(m.coupling).pre is Coupling.pre
+    via = "" if plain else f" by {engine.program.bundles[m.bundles[0]].title}"
+    return f"{'+'.join(group.paths)}.{m.source[1]}{via}"
+
+
+class Beginning:
+    """Builds the carry of a run's first chunk; ``carry`` is pure and may be traced."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def carry(
+        self,
+        packed: Any,
+        x: Any,
+        past: Mapping[str, Array],
+        kept: Mapping[str, Array],
+        means: Mapping[str, Array],
+        step: Any,
+    ) -> Carry:
+        """From states by group and the past: samples of signals, or the messages of a state."""
+        engine, program = self.engine, self.engine.program
+        rings, recent, p = {}, {}, {}
+        for m in program.messages:
+            name = message_name(engine, m)
+            if name in kept:
+                history = _resized(kept[name], max(m.length, m.recent))
+            else:
+                history = self._history(m, packed, x, past)
+            rings |= self.ring(m, history[:, :, history.shape[2] - m.length :])
+            p |= {m.number: jnp.int32(0)} if self._by_block(m) else {}
+            recent |= self.recent(m, history)
+        inner, outer = self._partials(means)
+        fast = {g.number for g in engine.fast}
+        return {
+            "k": jnp.int32(0),
+            "n": jnp.asarray(step, jnp.int32),
+            "x": {k: v for k, v in x.items() if k in fast},
+            "slow": {k: v for k, v in x.items() if k not in fast},
+            "rings": rings,
+            "recent": recent,
+            "p": p,
+            "spill": jnp.int32(0),
+            "partial": inner,
+            "slow_partial": outer,
+        }
+
+    def _partials(self, means: Mapping[str, Array]) -> tuple[list[Array], list[Array]]:
+        """What unfinished intervals have gathered: nothing yet, but for slow nodes' inputs."""
+        engine = self.engine
+        inner: list[Array] = []
+        outer: list[Array] = []
+        for s in engine.samplers:
+            (inner if s.clock == 1 else outer).append(jnp.zeros(self._shape(s), engine.dtype))
+        for groups in engine.slow.values():
+            for number, name in engine.inputs_of(groups):
+                g = engine.program.groups[number]
+                zero = jnp.zeros((g.size, *engine.batch), engine.dtype)
+                pieces = [means.get(f"{p}.{name}", zero[g.span(p)]) for p in g.paths]
+                inner.append(jnp.concatenate(pieces).astype(engine.dtype))
+        return inner, outer
+
+    def _shape(self, sampler: Any) -> tuple[int, ...]:
+        def get(slot: Slot) -> Array:
+            model = self.engine.program.groups[slot[0]].model
+            return jnp.zeros((model.signal_size(slot[1]), *self.engine.batch), self.engine.dtype)
+
+        return tuple(jax.eval_shape(lambda: sampler.read(get)).shape)
+
+    def _by_block(self, m: Message) -> bool:
+        return any(
+            part.transport == "block"
+            for b in m.bundles
+            for part in self.engine.program.bundles[b].parts
+        )
+
+    def ring(self, m: Message, history: Array) -> dict[int, Array]:
+        """Both copies of the ring, its newest sample in the last column of each."""
+        if not self._by_block(m):
+            return {}
+        room = row_length(m) - 2 * m.length
+        spare = jnp.zeros((*history.shape[:2], room, *history.shape[3:]), history.dtype)
+        return {m.number: jnp.concatenate([history, history, spare], 2)}
+
+    def recent(self, m: Message, history: Array) -> dict[int, Array]:
+        if not m.recent:
+            return {}
+        newest = history[:, :, history.shape[2] - m.recent :]
+        return {m.number: jnp.moveaxis(newest, 2, 1)}
+
+    def _history(self, m: Message, packed: Any, x: Any, past: Mapping[str, Array]) -> Array:
+        """A message's samples up to t = 0: (channel, source, length, *batch), newest last."""
+        engine = self.engine
+        bundle = engine.program.bundles[m.bundles[0]]
+        samples = max(m.length, m.recent)
+        signal = self._signal(m.source, packed, x, past, samples)
+        channels = jnp.stack(engine.channels(bundle, signal, packed))
+        if signal.ndim == 1 + len(engine.batch):  # constant
+            return jnp.broadcast_to(
+                channels[:, :, None], (*channels.shape[:2], samples, *channels.shape[2:])
+            )
+        return jnp.moveaxis(channels, 1, 2)
+
+    def _signal(
+        self, slot: Slot, packed: Any, x: Any, past: Mapping[str, Array], samples: int
+    ) -> Array:
+        """A signal's past: (unit, *batch) when constant, else (sample, unit, *batch).
+
+        Outputs follow from the states' past, with inputs at their defaults and no noise.
+        """
+        engine = self.engine
+        group = engine.program.groups[slot[0]]
+        if slot[1] in group.model._states or self._given(group, slot[1], past):
+            return self._known(group, slot[1], x, past, samples)
+        states = {k: self._known(group, k, x, past, samples) for k in group.model._states}
+        moving = any(v.ndim > 1 + len(engine.batch) for v in states.values())
+        model = engine.model(group, packed)
+        inputs = {
+            k: jnp.full((group.size,), getattr(v.default, "mantissa", v.default), engine.dtype)
+            for k, v in group.model._inputs.items()
+        }
+        inputs |= {k: jnp.zeros(group.size, engine.dtype) for k in group.model._normals}
+        clock = evaluate.Clock(jnp.zeros((), engine.dtype), engine.program.dt, jnp.int32(0))
+
+        def output(s: dict[str, Array]) -> Array:
+            return engine.each_replica(
+                lambda s: evaluate.output(model, slot[1], s, inputs, clock), s
+            )
+
+        if not moving:
+            return output(states)
+        full = {
+            k: v if v.ndim > 1 + len(engine.batch) else jnp.broadcast_to(v, (samples, *v.shape))
+            for k, v in states.items()
+        }
+        return jax.vmap(output)(full)
+
+    def _given(self, group: Group, name: str, past: Mapping[str, Array]) -> bool:
+        return any(f"{path}.{name}" in past for path in group.paths)
+
+    def _known(
+        self, group: Group, name: str, x: Any, past: Mapping[str, Array], samples: int
+    ) -> Array:
+        now = x[group.number][name] if name in group.model._states else None
+        if not self._given(group, name, past):
+            return now
+        pieces = []
+        for path in group.paths:
+            key = f"{path}.{name}"
+            if key in past:
+                pieces.append(past[key][-samples:])
+            elif now is None:
+                raise ParameterError(
+                    f"history gives {name} of some of {', '.join(group.paths)}, but not '{key}': "
+                    "give it for all of them.",
+                    path=key,
+                )
+            else:
+                mine = now[group.span(path)]
+                pieces.append(jnp.broadcast_to(mine, (samples, *mine.shape)))
+        return jnp.concatenate(pieces, 1)
+
+
+def _resized(history: Array, samples: int) -> Array:
+    """The newest samples; before the oldest known one, that one."""
+    missing = samples - history.shape[2]
+    if missing <= 0:
+        return history[:, :, -missing:]
+    first = jnp.broadcast_to(
+        history[:, :, :1], (*history.shape[:2], missing, *history.shape[3:])
+    )
+    return jnp.concatenate([first, history], 2)
+
+
+def sample_history(
+    engine: Engine, history: Mapping[str, Any] | None, dt: float
+) -> dict[str, np.ndarray]:
+    """``history=`` as samples per signal: (sample, unit, *batch), oldest first, ending at t = 0."""
+    out = {}
+    program = engine.program
+    samples = max((max(m.length, m.recent) for m in program.messages), default=1)
+    for path, given in (history or {}).items():
+        model = program.flat.vertices[path.rpartition(".")[0]]
+        name = path.rpartition(".")[2]
+        unit, size = model.signals()[name].unit(model), model.signal_size(name)
+        if callable(given):
+            times = [(k + 1 - samples) * dt for k in range(samples)]
+            rows = [strip_time(given, t, unit, path) for t in times]
+            plain = np.stack([np.broadcast_to(r, (size,)) for r in rows])
+        else:
+            plain = np.asarray(strip(given, unit, f"history of {path}"), float)
+            if plain.ndim < 2 and plain.shape in ((), (size,)):
+                plain = np.broadcast_to(plain, (samples, size))
+            elif plain.ndim != 2 or plain.shape[1] != size:
+                raise ShapeError(
+                    f"history of {path} has shape {plain.shape}, but must be one value, ({size},), "
+                    f"or (samples, {size}) one step apart, ending at t = 0.",
+                    path=path,
+                    given=plain.shape,
+                )
+            elif len(plain) < samples:  # before what is given, its oldest sample
+                first = np.broadcast_to(plain[:1], (samples - len(plain), size))
+                plain = np.concatenate([first, plain])
+        batch = (1,) * len(engine.batch)
+        out[path] = np.broadcast_to(plain.reshape(*plain.shape, *batch),
+                                    (*plain.shape, *engine.batch))
+    return out
+
+
+def strip_time(function: Callable[[Any], Any], t: float, unit: Any, path: str) -> np.ndarray:
+    """A callable of time, called with a quantity; its value in the signal's unit."""
+    value = function(attach(t, TIME))
+    return np.asarray(strip(value, unit, f"history of {path}"), float)
+
+
+def spread(engine: Engine, arrays: Mapping[str, Array], axes: int = 1) -> dict[str, Array]:
+    """A state's arrays for this batch: one run may branch into replicas, not the reverse."""
+    out = {}
+    for path, value in arrays.items():
+        batch = value.shape[axes:]
+        if batch and batch != engine.batch:
+            raise ShapeError(
+                f"initial= holds {batch[0]} replicas, but this run has "
+                f"{engine.batch[0] if engine.batch else 'none'}: use the same batch_size.",
+                path=path,
+                given=batch,
+                needed=engine.batch,
+            )
+        if not batch and engine.batch:
+            value = np.broadcast_to(value[..., None], (*value.shape, *engine.batch))
+        out[path] = value
+    return out
+
+
+def given_states(engine: Engine, initial: Mapping[str, Any]) -> dict[str, Array]:
+    """``initial={"cortex.x": value}``: values, quantities or arrays by state path."""
+    known = {
+        f"{path}.{name}": (model, name)
+        for path, model in engine.program.flat.vertices.items()
+        for name in model._states
+    }
+    out = {}
+    for path, value in initial.items():
+        if path not in known:
+            raise PortError(
+                f"initial= names '{path}', which is no state.{did_you_mean(path, known)}",
+                path=path,
+            )
+        model, name = known[path]
+        plain = np.asarray(strip(value, model._states[name].unit(model), f"initial '{path}'"), float)
+        if plain.ndim == 0 or plain.shape == model.in_size:
+            plain = np.broadcast_to(plain, model.in_size).reshape(-1)
+            plain = plain.reshape(-1, *[1] * len(engine.batch))
+        elif engine.batch and plain.shape == (*engine.batch, model.size):
+            plain = plain.T
+        else:
+            raise ShapeError(
+                f"initial '{path}' has shape {plain.shape}, but must be one value or "
+                f"{model.in_size}.",
+                path=path,
+                given=plain.shape,
+                needed=model.in_size,
+            )
+        out[path] = np.broadcast_to(plain, (model.size, *engine.batch))
+    return out
+
+
+def by_group(engine: Engine, states: Mapping[str, Array]) -> dict[int, dict[str, Array]]:
+    """States by path -> stacked per group, in the engine's precision."""
+    return {
+        g.number: {
+            name: jnp.asarray(
+                np.concatenate([np.asarray(states[f"{p}.{name}"]) for p in g.paths]), engine.dtype
+            )
+            for name in g.model._states
+        }
+        for g in engine.program.groups
+        if g.model._states
+    }

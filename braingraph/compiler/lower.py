@@ -1,0 +1,356 @@
+"""A program -> functions of arrays: signals at a stage, a step, a block, a chunk.
+
+Arrays are ``(unit,)`` or, with replicas, ``(unit, replica)``: the batch is innermost so that
+windows of history stay contiguous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from braingraph import evaluate, random
+from braingraph.compiler import transport
+from braingraph.compiler.plan import Bundle, Group, Op, Program, Slot
+from braingraph.compiler.sampling import Sampler
+from braingraph.compiler.values import filled, message_of
+from braingraph.integrate import METHODS
+from braingraph.units import attach, unit_of
+
+Array = Any
+States = dict[int, dict[str, Array]]
+Carry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Everything a stage may read besides its own states."""
+
+    packed: Any
+    held: Mapping[Slot, Array]  # standard normals of the step, means for slow nodes
+    sums: Mapping[int, list[Array]]  # block-read sums of a bundle's channels at this stage
+    recent: Mapping[int, Array]  # recent samples of a message: (channel, sample, source)
+    stage: float
+    n: Array
+    dt: float
+
+
+class Engine:
+    """Lowers one program. Methods are pure; the class only holds what is static."""
+
+    def __init__(self, program: Program, samplers: tuple[Sampler, ...], batch: int | None) -> None:
+        self.program, self.samplers = program, samplers
+        self.batch = () if batch is None else (batch,)
+        self.block_steps = program.blocks.length
+        self.dtype = jnp.result_type(float)
+        self.channel_units = [self._channel_units(b) for b in program.bundles]
+
+    # ------------------------------------------------------------ static plans
+    @cached_property
+    def fast(self) -> tuple[Group, ...]:
+        return tuple(g for g in self.program.groups if g.every == 1)
+
+    @cached_property
+    def slow(self) -> dict[int, tuple[Group, ...]]:
+        """Groups with a clock of their own, by their steps per step."""
+        clocks = sorted({g.every for g in self.program.groups} - {1})
+        return {m: tuple(g for g in self.program.groups if g.every == m) for m in clocks}
+
+    @cached_property
+    def plans(self) -> dict[tuple[int, int], tuple[transport.Bucket, ...]]:
+        """Row buckets of every padded part."""
+        return {
+            (b.number, k): transport.buckets(part.entries.row, b.rows)
+            for b in self.program.bundles
+            for k, part in enumerate(b.parts)
+            if part.layout == "padded"
+        }
+
+    def ops_for(self, targets: tuple[Slot, ...], at: int) -> tuple[Op, ...]:
+        """The scheduled operations of one clock that targets need, in order."""
+        wanted, chosen = set(targets), []
+        for op in reversed(self.program.order):
+            if op.slot in wanted and self._clock(op) == at:
+                chosen.append(op)
+                wanted |= self.program.needs[op]
+        return tuple(reversed(chosen))
+
+    def _clock(self, op: Op) -> int:
+        if op.kind == "output":
+            return self.program.groups[op.slot[0]].every
+        return self.program.groups[self.program.bundles[op.bundle].source[0]].every
+
+    def inputs_of(self, groups: tuple[Group, ...]) -> tuple[Slot, ...]:
+        return tuple((g.number, port) for g in groups for port in g.model._inputs)
+
+    def sources_of(self, bundles: tuple[int, ...]) -> tuple[Slot, ...]:
+        return tuple(self.program.bundles[b].source for b in bundles)
+
+    @cached_property
+    def sampled(self) -> tuple[Slot, ...]:
+        """Slots to evaluate at the end of every step: monitors, messages, inputs of slow nodes."""
+        fast = {g.number for g in self.fast}
+        found = [s for sampler in self.samplers for s in sampler.slots if s[0] in fast]
+        found += [m.source for m in self.program.messages]
+        found += [slot for groups in self.slow.values() for slot in self.inputs_of(groups)]
+        return tuple(dict.fromkeys(found))
+
+    def _channel_units(self, bundle: Bundle) -> tuple[Any, ...]:
+        group = self.program.groups[bundle.source[0]]
+        unit = group.model.signals()[bundle.source[1]].unit(group.model)
+        return evaluate.message(bundle.coupling, np.ones(1), unit)[1]
+
+    # ------------------------------------------------------------ models with their parameters
+    def model(self, group: Group, packed: Any) -> Any:
+        values = packed["groups"][group.number]
+        return group.model.with_values(
+            **{k: attach(v, unit_of(group.model.arrays()[k])) for k, v in values.items()}
+        )
+
+    def each_replica(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a model's function on (unit,) arrays, once per replica when there are replicas."""
+        if not self.batch:
+            return function(*arguments)
+        if not jax.tree.leaves(arguments):  # a stimulus: the same for all
+            return jax.tree.map(
+                lambda v: jnp.broadcast_to(v[..., None], (*v.shape, *self.batch)), function(*arguments)
+            )
+        return jax.vmap(function, in_axes=-1, out_axes=-1)(*arguments)
+
+    # ------------------------------------------------------------ signals at a stage
+    def signals(
+        self, x: States, moment: Moment, targets: tuple[Slot, ...], at: int = 1
+    ) -> dict[Slot, Array]:
+        """Inputs and outputs at a stage, generation by generation."""
+        found: dict[Slot, Array] = {}
+        for op in self.ops_for(targets, at):
+            if op.kind == "output":
+                found[op.slot] = self._output(op.slot, x, found, moment)
+            else:
+                total = found.get(op.slot)
+                if total is None:
+                    total = self._start(op.slot, moment)
+                found[op.slot] = self._deliver(op.bundle, x, found, moment, total)
+        for slot in targets:
+            if slot not in found:
+                group = self.program.groups[slot[0]]
+                if slot[1] in group.model._states:
+                    found[slot] = x[slot[0]][slot[1]]
+                elif slot in moment.held and slot[1] in group.model._normals:
+                    found[slot] = moment.held[slot]
+                else:
+                    found[slot] = self._start(slot, moment)
+        return found
+
+    def _start(self, slot: Slot, moment: Moment) -> Array:
+        """An input before edges: its default, or what a slow node got from faster ones."""
+        if slot in moment.held:
+            return moment.held[slot]
+        group = self.program.groups[slot[0]]
+        port = group.model._inputs[slot[1]]
+        default = getattr(port.default, "mantissa", port.default)
+        return jnp.full((group.size, *self.batch), default, self.dtype)
+
+    def _arguments(
+        self, group: Group, found: Mapping[Slot, Array], moment: Moment
+    ) -> dict[str, Array]:
+        inputs = {}
+        for name in (*group.model._inputs, *group.model._normals):
+            slot = (group.number, name)
+            inputs[name] = found[slot] if slot in found else self._start(slot, moment)
+        return inputs
+
+    def _clock_of(self, moment: Moment) -> evaluate.Clock:
+        t = (moment.n.astype(self.dtype) + moment.stage) * moment.dt
+        return evaluate.Clock(t, moment.dt, moment.n)
+
+    def _output(
+        self, slot: Slot, x: States, found: Mapping[Slot, Array], moment: Moment
+    ) -> Array:
+        group = self.program.groups[slot[0]]
+        model, clock = self.model(group, moment.packed), self._clock_of(moment)
+        # inputs the output does not read may not be filled yet: any value does
+        return self.each_replica(
+            lambda s, i: evaluate.output(model, slot[1], s, i, clock),
+            x.get(group.number, {}),
+            self._arguments(group, found, moment),
+        )
+
+    def _value(self, slot: Slot, x: States, found: Mapping[Slot, Array]) -> Array:
+        return found[slot] if slot in found else x[slot[0]][slot[1]]
+
+    def channels(self, bundle: Bundle, source: Array, packed: Any) -> tuple[Array, ...]:
+        """The messages of a bundle's source, one array per channel."""
+        coupling = filled(bundle.coupling, packed["bundles"][bundle.number]["parameters"])
+        group = self.program.groups[bundle.source[0]]
+        unit = group.model.signals()[bundle.source[1]].unit(group.model)
+        return evaluate.message(coupling, source, unit)[0]
+
+    def _deliver(
+        self, number: int, x: States, found: Mapping[Slot, Array], moment: Moment, total: Array
+    ) -> Array:
+        bundle = self.program.bundles[number]
+        packed = moment.packed["bundles"][number]
+        sums = self._sums(bundle, packed, x, found, moment)
+        group = self.program.groups[bundle.target[0]]
+        whole = bundle.rows == group.size and bool(
+            (bundle.row_target == np.arange(group.size)).all()
+        )
+        y = None
+        if bundle.paired is not None:
+            y = x[group.number][bundle.paired]
+            y = y if whole else y[bundle.row_target]
+            y = attach(y, group.model._states[bundle.paired].unit(group.model))
+        parameters = {
+            k: transport.rowwise(v, sums[0]) if jnp.ndim(v) else v
+            for k, v in packed["parameters"].items()
+        }
+        value = evaluate.delivered(
+            filled(bundle.coupling, parameters),
+            tuple(sums),
+            self.channel_units[number],
+            y,
+            transport.rowwise(packed["w"], sums[0]),
+            group.model._inputs[bundle.target[1]].unit(group.model),
+            bundle.title,
+        )
+        if whole:
+            return total + value
+        return total.at[bundle.row_target].add(value)
+
+    def _sums(
+        self, bundle: Bundle, packed: Any, x: States, found: Mapping[Slot, Array], moment: Moment
+    ) -> list[Array]:
+        """The weighted sums of every channel, over all the ways its connections travel."""
+        count = len(self.channel_units[bundle.number])
+        totals: list[Any] = list(moment.sums.get(bundle.number, [None] * count))
+        newest: tuple[Array, ...] | None = None
+        for k, part in enumerate(bundle.parts):
+            if part.transport == "block":
+                continue
+            plan, mine = self.plans.get((bundle.number, k), ()), packed["parts"][k]
+            if newest is None:
+                newest = self.channels(bundle, self._value(bundle.source, x, found), moment.packed)
+            for c in range(count):
+                if part.transport == "now":
+                    value = transport.sum_now(part, plan, mine, newest[c], bundle.rows)
+                else:
+                    recent = moment.recent[message_of(self.program, bundle).number][c]
+                    value = transport.sum_step(plan, mine, moment.stage, recent, newest[c])
+                totals[c] = value if totals[c] is None else totals[c] + value
+        zero = jnp.zeros((bundle.rows, *self.batch), self.dtype)
+        return [zero if t is None else t for t in totals]
+
+    # ------------------------------------------------------------ one step
+    def step(
+        self, x: States, at: Callable[[float], Moment], groups: tuple[Group, ...], clock: int = 1
+    ) -> States:
+        """All groups of one clock, one step on."""
+        moving = tuple(g for g in groups if g.model._states and g.model._update_rule is None)
+        ruled = tuple(g for g in groups if g.model._update_rule is not None)
+        field = _Field(self, x, at, moving, clock)
+        new = dict(x)
+        if moving:
+            mine = {g.number: x[g.number] for g in moving}
+            dt = at(0.0).dt
+            new |= METHODS[self.program.method](field, mine, dt, self._bound)
+        if ruled:
+            moment = at(0.0)
+            found = self.signals(x, moment, self.inputs_of(ruled), clock)
+            clock_ = self._clock_of(moment)
+            for g in ruled:
+                model = self.model(g, moment.packed)
+                new[g.number] = self.each_replica(
+                    lambda s, i, model=model: evaluate.update(model, s, i, clock_),
+                    x[g.number],
+                    self._arguments(g, found, moment),
+                )
+            new |= self._bound({g.number: new[g.number] for g in ruled})
+        return new
+
+    def _bound(self, x: States) -> States:
+        out: States = {}
+        for number, states in x.items():
+            declared = self.program.groups[number].model._states
+            out[number] = {
+                k: jnp.clip(v, *declared[k].bounds) if declared[k].bounds is not None else v
+                for k, v in states.items()
+            }
+        return out
+
+    # ------------------------------------------------------------ noise
+    def draw(
+        self, keys: Any, first: Array, steps: int, groups: tuple[Group, ...]
+    ) -> dict[Slot, Array]:
+        """The standard normals of consecutive steps, for every group: (step, unit)."""
+        out: dict[Slot, Array] = {}
+        for g in groups:
+            for name in g.model._normals:
+                k0, k1 = keys[g.number][name]
+                units = np.concatenate([np.arange(n, dtype=np.uint32) for n in g.sizes])
+
+                def normals(k0: Array, k1: Array, units: np.ndarray = units) -> Array:
+                    return random.normals(k0, k1, first, steps, units, self.dtype)
+
+                out[(g.number, name)] = self.each_replica(normals, k0, k1)
+        return out
+
+
+@dataclass(frozen=True)
+class _Field:
+    """The vector field of the groups that have a derivative; the others' states are held."""
+
+    engine: Engine
+    start: States
+    at: Callable[[float], Moment]
+    groups: tuple[Group, ...]
+    clock: int
+
+    def inputs(self, x: States, stage: float) -> tuple[dict[Slot, Array], Moment]:
+        moment = self.at(stage)
+        targets = self.engine.inputs_of(self.groups)
+        return self.engine.signals({**self.start, **x}, moment, targets, self.clock), moment
+
+    def __call__(self, x: States, stage: float) -> States:
+        found, moment = self.inputs(x, stage)
+        return {g.number: self._local(g, x[g.number], found, moment) for g in self.groups}
+
+    def _local(
+        self, group: Group, states: dict[str, Array], found: Mapping[Slot, Array], moment: Moment
+    ) -> dict[str, Array]:
+        engine = self.engine
+        model, clock = engine.model(group, moment.packed), engine._clock_of(moment)
+        return engine.each_replica(
+            lambda s, i: evaluate.derivative(model, s, i, clock),
+            states,
+            engine._arguments(group, found, moment),
+        )
+
+    def with_diagonal(self, x: States) -> tuple[States, States]:
+        found, moment = self.inputs(x, 0.0)
+        slope, diagonal = {}, {}
+        for g in self.groups:
+            slope[g.number] = self._local(g, x[g.number], found, moment)
+            diagonal[g.number] = {
+                name: self._own_slope(g, x[g.number], name, found, moment) for name in x[g.number]
+            }
+        return slope, diagonal
+
+    def _own_slope(
+        self,
+        group: Group,
+        states: dict[str, Array],
+        name: str,
+        found: Mapping[Slot, Array],
+        moment: Moment,
+    ) -> Array:
+        def one(value: Array) -> Array:
+            return self._local(group, {**states, name: value}, found, moment)[name]
+
+        return jax.jvp(one, (states[name],), (jnp.ones_like(states[name]),))[1]

@@ -1,0 +1,383 @@
+"""How sums of messages are computed: the layouts, and reading the past.
+
+Rings. A message's ring holds sample m (taken at t_m) in column (m - 1) mod H, twice: H columns
+further on stands the same sample again, so every window of the past is contiguous and a block of B
+new samples is two aligned writes. H is a multiple of B. At the start of a block, with sample n0
+the newest, ``p = n0 mod H`` and sample m stands in column ``p + H - 1 - (n0 - m)``.
+
+Windows. With a delay of K + phi steps (0 <= phi < 1) the sums for the steps n0 + 1 ... n0 + B need
+the B samples that end ``B - K + lead`` after n0, weighted by *taps*: tap q reads q samples further
+back. A window holds B samples only; what taps reach before it was computed in the block before
+and is carried as the *tail*. Euler and Heun use taps (1 - phi, phi); RK4 has lead 1, four taps for
+whole steps and five for half steps (cubic Lagrange).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from braingraph.compiler.delays import MARGIN, VECTOR
+from braingraph.compiler.plan import Blocks, Bundle, Message, Part
+
+Array = Any
+_IN_BOUNDS = lax.GatherScatterMode.PROMISE_IN_BOUNDS
+#: Windows of one piece of work: beyond about 2 MB they leave the cache (500 regions: 0.33 ns per
+#: sample in pieces, 2000 regions: 0.31 in pieces, 0.93 whole).
+PIECE_BYTES = 2 << 20
+UNROLLED = 16  # sums over this many sources or fewer are written out
+
+
+# ---------------------------------------------------------------- weights of the taps
+def lagrange(t: Array, count: int, xp: Any) -> list[Array]:
+    """Weights of nodes 0 ... count - 1 for the value at t."""
+    out = []
+    for a in range(count):
+        w = xp.ones_like(t)
+        for b in range(count):
+            if b != a:
+                w = w * (t - b) / (a - b)
+        out.append(w)
+    return out
+
+
+@dataclass(frozen=True)
+class Taps:
+    """How window sums make the value at a stage: for each stage c, (weight set, tap) pairs.
+
+    ``sets`` are weights per connection (or None for all ones); ``mix[c]`` lists
+    ``(set, tap, factor)``; stage 1 reads column b + 1 of stage 0, so only 0 and 1/2 are listed.
+    """
+
+    sets: tuple[Array | None, ...]
+    grid: tuple[tuple[int, int, float], ...]
+    half: tuple[tuple[int, int, float], ...]
+    tail: int
+    lead: int
+
+
+def taps(phi: Array, aligned: bool, cubic: bool, xp: Any) -> Taps:
+    """The taps for fractional parts ``phi`` of the delays (per connection)."""
+    if not cubic:
+        if aligned:
+            return Taps((None,), ((0, 0, 1.0),), (), 1, 0)
+        return Taps((1 - phi, phi), ((0, 0, 1.0), (1, 1, 1.0)), (), 2, 0)
+    middle = (-1 / 16, 9 / 16, 9 / 16, -1 / 16)
+    if aligned:
+        half = tuple((0, q, middle[q]) for q in range(4))
+        return Taps((None,), ((0, 1, 1.0),), half, 4, 1)
+    whole = lagrange(2 - phi, 4, xp)[::-1]  # nodes oldest first; tap 0 is the newest
+    near = lagrange(1.5 - phi, 4, xp)[::-1]  # phi <= 1/2: taps 0-3
+    far = lagrange(2.5 - phi, 4, xp)[::-1]  # phi > 1/2: taps 1-4
+    zero = xp.zeros_like(phi)
+    sides = [
+        xp.where(phi <= 0.5, a, b) for a, b in zip([*near, zero], [zero, *far], strict=True)
+    ]
+    grid = tuple((q, q, 1.0) for q in range(4))
+    half = tuple((4 + q, q, 1.0) for q in range(5))
+    return Taps((*whole, *sides), grid, half, 5, 1)
+
+
+# ---------------------------------------------------------------- rows of sources
+@dataclass(frozen=True)
+class Bucket:
+    """Rows with similar numbers of sources, padded to the longest."""
+
+    rows: np.ndarray  # (r,)
+    slots: np.ndarray  # (r, width) into the entries; -1: padding
+
+
+def buckets(row: np.ndarray, rows: int) -> tuple[Bucket, ...]:
+    """Rows sorted by how many sources they have, cut where that saves padding."""
+    degree = np.bincount(row, minlength=rows)
+    ranked = np.argsort(degree, kind="stable")
+    first = np.concatenate([[0], np.cumsum(degree)])
+    cuts = _cuts(degree[ranked])
+    out = []
+    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+        chosen = np.sort(ranked[start:stop])
+        width = max(1, int(degree[chosen].max()))
+        slots = np.full((len(chosen), width), -1)
+        for k, r in enumerate(chosen):
+            slots[k, : degree[r]] = np.arange(first[r], first[r + 1])
+        out.append(Bucket(chosen, slots))
+    return tuple(out)
+
+
+def _cuts(degrees: np.ndarray, most: int = 4, cost: float = 200.0) -> list[int]:
+    """Where to cut sorted degrees into at most ``most`` runs: padding against a cost per run."""
+    n = len(degrees)
+    marks = sorted({0, n, *(int(round(n * f)) for f in np.linspace(0, 1, 17))})
+    best: dict[int, tuple[float, list[int]]] = {0: (0.0, [0])}
+    for _ in range(most):
+        found = dict(best)
+        for start, (spent, path) in best.items():
+            for stop in (m for m in marks if m > start):
+                total = spent + (stop - start) * max(1, degrees[stop - 1]) + cost
+                if stop not in found or total < found[stop][0]:
+                    found[stop] = (total, [*path, stop])
+        best = found
+    return best[n][1]
+
+
+# ---------------------------------------------------------------- packing (once per parameters)
+def entry_values(bundle: Bundle, part: Part, per_edge: Sequence[Array], xp: Any) -> Array:
+    """One value per connection, picked from per-edge matrices (or scalars)."""
+    flat = [xp.reshape(v, (-1,)) for v in per_edge]
+    sizes = np.array([f.shape[0] for f in flat])
+    start = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    at = np.where(sizes[part.entries.edge] == 1, 0, part.entries.at)
+    joined = flat[0] if len(flat) == 1 else xp.concatenate(flat)
+    return joined[start[part.entries.edge] + at]
+
+
+def steps_of(bundle: Bundle, part: Part, delays: Sequence[Array] | None, dt: float, xp: Any) -> Any:
+    """Whole steps and fraction of every connection's delay; NaN fractions out of range."""
+    if delays is None:
+        whole = np.floor(part.entries.delay)
+        return whole.astype(np.int32), part.entries.delay - whole
+    steps = entry_values(bundle, part, [d / dt for d in delays], xp)
+    nearest = np.array([e.interpolation == "nearest" for e in bundle.edges])[part.entries.edge]
+    steps = xp.where(nearest, xp.round(steps), steps)
+    low = np.floor(part.entries.delay * (1 - MARGIN))
+    high = np.ceil(part.entries.delay * (1 + MARGIN))
+    inside = (steps >= low) & (steps <= high)
+    whole = xp.clip(xp.floor(steps), low, high)
+    return whole.astype(np.int32), xp.where(inside, steps - whole, xp.nan)
+
+
+def matrix(part: Part, shape: tuple[int, int], weights: Array, xp: Any) -> Array:
+    """Weights as a dense (row, source) matrix; parallel connections add up."""
+    if xp is np:
+        out = np.zeros(shape, weights.dtype)
+        np.add.at(out, (part.entries.row, part.entries.source), weights)
+        return out
+    return xp.zeros(shape, weights.dtype).at[part.entries.row, part.entries.source].add(weights)
+
+
+def padded(values: Array, slots: np.ndarray, fill: Any, xp: Any) -> Array:
+    """Per-connection values laid out as a bucket's (row, width)."""
+    return xp.where(slots >= 0, values[np.maximum(slots, 0)], fill)
+
+
+def pack_block(
+    part: Part,
+    plan: tuple[Bucket, ...],
+    weights: Array,
+    whole: Array,
+    phi: Array,
+    message: Message,
+    row_length: int,
+    cubic: bool,
+    shape: tuple[int, int],
+    xp: Any,
+) -> dict[str, Any]:
+    """What a block-read part needs at run time: window starts and tap weights."""
+    t = taps(phi, part.aligned, cubic, xp)
+    sets = [weights if s is None else weights * s for s in t.sets]
+    column = message.length - whole + t.lead
+    if part.layout == "mean":
+        return {"start": _first(column), "weights": [_first(s) for s in sets]}
+    if part.layout == "one":
+        return {"start": _first(column), "weights": sets}
+    if part.layout == "dense":
+        return {
+            "start": _first(column),
+            "weights": [matrix(part, shape, s, xp) for s in sets],
+        }
+    base = part.entries.source.astype(np.int32) * row_length + column
+    rest = np.int32(message.length - 1)  # padding reads any place inside; its weight is 0
+    return {
+        "start": [padded(base, b.slots, rest, xp).astype(np.int32) for b in plan],
+        "weights": [[padded(s, b.slots, 0.0, xp) for b in plan] for s in sets],
+    }
+
+
+def _first(values: Array) -> Array:
+    return values[0]
+
+
+def pack_step(
+    part: Part,
+    plan: tuple[Bucket, ...],
+    weights: Array,
+    whole: Array,
+    phi: Array,
+    message: Message,
+    stages: tuple[float, ...],
+    cubic: bool,
+    sources: int,
+    xp: Any,
+) -> dict[str, Any]:
+    """What a part read step by step needs: for each stage, places in the recent samples."""
+    steps = whole + phi
+    out: dict[str, Any] = {}
+    for stage in stages:
+        at = stage - steps  # in steps after sample n; recent samples end there
+        below = xp.floor(xp.where(xp.isfinite(at), at, -1.0))
+        if cubic:
+            first = xp.minimum(below + 2, 0) - 3
+            shares = lagrange(at - first, 4, xp)
+        else:
+            first, shares = below, [1 - (at - below), at - below]
+        place = (message.recent - 1 + first).astype(np.int32) * sources + part.entries.source
+        out[str(stage)] = {
+            "place": [
+                [padded(place + q * sources, b.slots, 0, xp).astype(np.int32) for b in plan]
+                for q in range(len(shares))
+            ],
+            "weights": [[padded(weights * s, b.slots, 0.0, xp) for b in plan] for s in shares],
+        }
+    return out
+
+
+# ---------------------------------------------------------------- sums (inside the program)
+def gathered(values: Array, places: Array, weights: Array) -> Array:
+    """``sum_k weights[row, k] * values[places[row, k]]`` for flat values (place, *batch).
+
+    Written as a chain of fused gathers: jaxlib 0.10 sends a float32 multiply and reduce to a
+    library fusion that is 2 to 8 times slower on CPUs.
+    """
+    trailing = (1,) * (values.ndim - 1)
+
+    def term(place: Array, weight: Array) -> Array:
+        return weight.reshape(weight.shape + trailing) * values.at[place].get(
+            mode="promise_in_bounds"
+        )
+
+    width = places.shape[1]
+    if width <= UNROLLED:
+        total = term(places[:, 0], weights[:, 0])
+        for k in range(1, width):
+            total = total + term(places[:, k], weights[:, k])
+        return total
+    zero = jnp.zeros((places.shape[0], *values.shape[1:]), values.dtype)
+    total, _ = lax.scan(
+        lambda acc, pw: (acc + term(*pw), None), zero, (places.T, weights.T), unroll=8
+    )
+    return total
+
+
+def in_row_order(pieces: list[Array], plan: tuple[Bucket, ...]) -> Array:
+    """Buckets' rows back in the bundle's order."""
+    joined = pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces)
+    order = np.concatenate([b.rows for b in plan])
+    if (order == np.arange(len(order))).all():
+        return joined
+    return joined[np.argsort(order)]
+
+
+def sum_now(
+    part: Part, plan: tuple[Bucket, ...], packed: Any, values: Array, rows: int
+) -> Array:
+    """Undelayed sums of one channel: values (source, *batch) -> (row, *batch)."""
+    if part.layout == "padded":
+        pieces = [gathered(values, b["place"], b["weights"]) for b in packed["buckets"]]
+        return in_row_order(pieces, plan)
+    weights = packed["weights"]
+    if part.layout == "mean":
+        total = weights * values.sum(0)
+        return jnp.broadcast_to(total, (rows, *values.shape[1:]))
+    if part.layout == "one":
+        return values if weights is None else rowwise(weights, values) * values
+    return jnp.tensordot(weights, values, 1)
+
+
+def rowwise(weights: Array, values: Array) -> Array:
+    return weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim))
+
+
+def sum_step(
+    plan: tuple[Bucket, ...], packed: Any, stage: float, recent: Array, newest: Array
+) -> Array:
+    """Sums of one channel read step by step: recent (sample, source, *batch) and the stage's own."""
+    samples = jnp.concatenate([recent, newest[None]])
+    flat = samples.reshape(-1, *samples.shape[2:])
+    chosen = packed[str(stage)]
+    total = None
+    for places, weights in zip(chosen["place"], chosen["weights"], strict=True):
+        pieces = [gathered(flat, p, w) for p, w in zip(places, weights, strict=True)]
+        total = pieces if total is None else [a + b for a, b in zip(total, pieces, strict=True)]
+    assert total is not None
+    return in_row_order(total, plan)
+
+
+def window_sums(
+    part: Part,
+    plan: tuple[Bucket, ...],
+    packed: Any,
+    rows: int,
+    ring: Array,
+    shift: Array,
+    width: int,
+) -> list[Array]:
+    """Weighted windows of one channel, one per weight set: (row, width, *batch).
+
+    ``ring`` is (source, column, *batch); ``shift`` moves every window by whole columns.
+    """
+    start, sets = packed["start"], packed["weights"]
+    if part.layout == "padded":
+        flat = ring.reshape(-1, *ring.shape[2:])
+        whole = VECTOR * -(-width // VECTOR)
+        pieces = [
+            _bucket_sums(flat, s + shift, [w[k] for w in sets], whole)
+            for k, s in enumerate(start)
+        ]
+        return [in_row_order([p[k] for p in pieces], plan)[:, :width] for k in range(len(sets))]
+    at = corner(ring.ndim, 1, start + shift)
+    window = lax.dynamic_slice(ring, at, (ring.shape[0], width, *ring.shape[2:]))
+    if part.layout == "mean":
+        total = window.sum(0)
+        return [jnp.broadcast_to(w * total, (rows, *total.shape)) for w in sets]
+    if part.layout == "one":
+        return [rowwise(w, window) * window for w in sets]
+    return [jnp.tensordot(w, window, 1) for w in sets]
+
+
+def _bucket_sums(flat: Array, start: Array, sets: list[Array], width: int) -> tuple[Array, ...]:
+    """Gather windows and reduce them over sources, in pieces that stay in the cache."""
+    rows, degree = start.shape
+    batch = flat.shape[1:]
+    item = flat.dtype.itemsize * width * int(np.prod(batch, initial=1))
+    piece = max(1, min(rows, PIECE_BYTES // (item * degree)))
+    numbers = lax.GatherDimensionNumbers(
+        offset_dims=tuple(range(1, 2 + len(batch))),
+        collapsed_slice_dims=(),
+        start_index_map=(0,),
+    )
+
+    def some(start: Array, weights: tuple[Array, ...]) -> tuple[Array, ...]:
+        windows = lax.gather(
+            flat, start.reshape(-1, 1), numbers, (width, *batch), mode=_IN_BOUNDS
+        ).reshape(*start.shape, width, *batch)
+        return tuple(jnp.einsum("rd,rdw...->rw...", w, windows) for w in weights)
+
+    if piece >= rows:
+        return some(start, tuple(sets))
+    pieces = -(-rows // piece)
+    extra = pieces * piece - rows
+
+    def cut(a: Array) -> Array:
+        # extra rows repeat the last start (a valid place) and are dropped below
+        return jnp.pad(a, ((0, extra), (0, 0)), mode="edge").reshape(pieces, piece, degree)
+
+    out = lax.map(lambda z: some(*z), (cut(start), tuple(cut(w) for w in sets)))
+    return tuple(o.reshape(pieces * piece, *o.shape[2:])[:rows] for o in out)
+
+
+def write_block(ring: Array, samples: Array, p: Array, blocks: Blocks, message: Message) -> Array:
+    """Put a block of new samples (channel, source, B, *batch) in both copies of the ring."""
+    ring = lax.dynamic_update_slice(ring, samples, corner(ring.ndim, 2, p))
+    return lax.dynamic_update_slice(ring, samples, corner(ring.ndim, 2, p + message.length))
+
+
+def corner(axes: int, axis: int, at: Array) -> tuple[Array, ...]:
+    """The start of a slice that is moved along one axis only; int32 in either precision."""
+    where = [jnp.int32(0)] * axes
+    where[axis] = jnp.asarray(at, jnp.int32)
+    return tuple(where)

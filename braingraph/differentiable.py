@@ -1,0 +1,78 @@
+"""A run as a pure function of its parameters: for gradients, vmap and fitting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from braingraph.compiled import Compiled
+from braingraph.compiler import begin, compile_graph
+from braingraph.compiler.advance import Advance
+from braingraph.compiler.values import collect, pack
+from braingraph.errors import ParameterError, did_you_mean
+from braingraph.monitors import requested, resolve
+from braingraph.units import attach, strip
+
+if TYPE_CHECKING:
+    from braingraph.simulator import Simulator
+
+Function = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+def as_function(
+    sim: Simulator,
+    duration: Any,
+    monitors: Any,
+    batch: int | None,
+    initial: Any,
+    history: Mapping[str, Any] | None,
+) -> tuple[Function, dict[str, Any]]:
+    """``fn(params) -> {monitor: (*batch, time, unit)}`` and the parameters' present values.
+
+    The whole run is one scan of fixed length, so reverse-mode differentiation works; delays are
+    read as they are given, within the margin the blocks were planned for.
+    """
+    total = sim._steps(duration, "duration")
+    records = requested(monitors, sim.graph, sim.single)
+    program = compile_graph(sim.graph, sim.dt, sim.method, live=True)
+    found = resolve(program, records, sim.single)
+    samplers = tuple(m.sampler(0) for m in found)
+    compiled = Compiled(program, samplers, batch, total)
+    engine = compiled.engine
+    advance = Advance(engine, total, unrolled=True)
+    values, units = collect(program)
+    keys = begin.keys(engine, sim.seed)
+    blocks = -(-total // program.blocks.length)
+    params = {path: attach(jnp.asarray(v, engine.dtype), units[path]) for path, v in values.items()}
+    states = begin.initial_states(engine, sim.seed)
+    if isinstance(initial, Mapping):
+        states |= begin.given_states(engine, {sim._named(k): v for k, v in initial.items()})
+    past = begin.sample_history(
+        engine, {sim._named(k): v for k, v in (history or {}).items()}, sim.dt
+    )
+
+    def fn(params: Mapping[str, Any]) -> dict[str, Any]:
+        plain = dict(values)
+        for path, value in params.items():
+            if path not in units:
+                raise ParameterError(
+                    f"there is no parameter '{path}'.{did_you_mean(path, units)}", parameter=path
+                )
+            plain[path] = (
+                strip(value, units[path], path) if hasattr(value, "to_decimal") else value
+            )
+        packed = pack(program, plain, engine.dtype, live=True)
+        x = begin.by_group(engine, states)
+        cast = {k: jnp.asarray(v, engine.dtype) for k, v in past.items()}
+        carry = compiled.beginning.carry(packed, x, cast, {}, {}, 0)
+        _, out, _ = advance.run(carry, packed, keys, np.int32(total), blocks)
+        results = {}
+        for monitor, (buffer, _) in zip(found, out, strict=True):
+            count = total // (monitor.period * monitor.clock)
+            results[monitor.name] = jnp.moveaxis(buffer[:count], (0, 1), (-2, -1))
+        return results
+
+    return fn, params

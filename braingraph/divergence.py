@@ -1,0 +1,69 @@
+"""Which signal stopped being finite first, where and when.
+
+Steps carry no checks. A chunk reports whether its last states are finite; if not, it is computed
+again from where it began, to ever closer ends, by the program that is compiled already.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from braingraph.errors import DivergenceError
+from braingraph.units import show_time
+
+if TYPE_CHECKING:
+    from braingraph.simulator import _Session
+
+
+def locate(
+    session: _Session, before: Any, packed: Any, keys: Any, start: int, steps: int
+) -> DivergenceError:
+    """The error for a chunk of ``steps`` steps from step ``start`` that ends in NaN or inf."""
+    compiled = session.compiled
+    length = compiled.program.blocks.length
+
+    def after(count: int) -> tuple[Any, bool]:
+        carry, _, finite = compiled.chunk(before, packed, keys, start + count, -(-count // length))
+        return carry, bool(finite)
+
+    low, high = 0, steps  # finite after low steps, not after high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if after(middle)[1] else (low, middle)
+    last = after(low)[0] if low else before
+    time = (session.first + start + high) * session.dt
+    return _describe(session, after(high)[0], last, time, start + high)
+
+
+def _describe(
+    session: _Session, carry: Any, last: Any, time: float, steps: int
+) -> DivergenceError:
+    engine = session.compiled.engine
+    for group in engine.program.groups:
+        states = {**carry["x"], **carry["slow"]}.get(group.number, {})
+        for name, value in states.items():
+            for path in group.paths:
+                values = np.asarray(value[group.span(path)])
+                bad = ~np.isfinite(values)
+                if not bad.any():
+                    continue
+                units = np.flatnonzero(bad.reshape(len(values), -1).any(1))
+                old = np.asarray({**last["x"], **last["slow"]}[group.number][name])
+                size = np.abs(old[group.span(path)][bad]).max()
+                labels = engine.program.flat.vertices[path].labels
+                label = f" ('{labels[units[0]]}')" if labels else ""
+                return DivergenceError(
+                    f"{path}.{name} is not finite at t = {show_time(time)}: {len(units)} of "
+                    f"{len(values)} units, first unit {units[0]}{label}. The last finite value was "
+                    f"{size:.3g}. Try a smaller dt (now {session.dt:g} ms).",
+                    path=f"{path}.{name}",
+                    time=time,
+                    units=tuple(int(k) for k in units),
+                    last=float(size),
+                    steps=steps,
+                    dataset=None,
+                )
+    raise AssertionError(f"no state is to blame: {jax.tree.map(np.shape, carry['x'])}")

@@ -1,0 +1,56 @@
+"""How far a run is, and when it will be done, on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from braingraph.units import show_time
+
+QUIET = 1.0  # seconds before anything is shown: short runs stay silent
+REDRAW, RELINE = 0.2, 5.0  # seconds between updates on a terminal; in a log
+
+
+class Progress:
+    """A line that redraws itself on a terminal; a line every few seconds elsewhere."""
+
+    def __init__(self, total: float, shown: bool) -> None:
+        self.total, self.shown = total, shown
+        self.begun = self.last = time.monotonic()
+        self.drawn = False
+        self.terminal = sys.stderr.isatty()
+
+    def update(self, done: float) -> None:
+        """``done`` ms of ``total`` are simulated."""
+        now = time.monotonic()
+        wait = REDRAW if self.terminal else RELINE
+        if not self.shown or now - self.begun < QUIET or now - self.last < wait:
+            return
+        self.last = now
+        self._write(self._line(done, now))
+
+    def finish(self) -> None:
+        """Close the line with the time taken, if one was begun."""
+        if self.drawn:
+            self._write(self._line(self.total, time.monotonic()))
+            if self.terminal:
+                sys.stderr.write("\n")
+
+    def _line(self, done: float, now: float) -> str:
+        spent, share = now - self.begun, done / self.total
+        speed = done / 1000 / spent
+        left = spent / share - spent
+        state = f"{_clock(left)} left" if share < 1 else f"done in {_clock(spent)}"
+        return f"{show_time(round(done))} of {show_time(self.total)} ({share:.0%}), " \
+               f"{speed:.3g} x real time, {state}"
+
+    def _write(self, line: str) -> None:
+        self.drawn = True
+        sys.stderr.write(f"\r\x1b[K{line}" if self.terminal else f"{line}\n")
+        sys.stderr.flush()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

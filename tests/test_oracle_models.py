@@ -1,0 +1,251 @@
+"""The oracle's models and couplings against published numbers, closed forms and scipy."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import brainunit as u
+import numpy as np
+import oracle
+import oracle_models as laws
+import pytest
+from scipy.integrate import solve_ivp
+
+from braingraph.component import Coupling
+from braingraph.edges import (
+    AdditiveCoupling,
+    DiffusiveCoupling,
+    KuramotoCoupling,
+    SigmoidalJansenRitCoupling,
+)
+from braingraph.graph import Graph
+from braingraph.nodes import (
+    ArrayStimulus,
+    ConstantStimulus,
+    FunctionStimulus,
+    HopfStep,
+    JansenRitStep,
+    KuramotoNetwork,
+    LinearStep,
+    MontbrioPazoRoxinStep,
+    OUProcess,
+    PulseTrain,
+    StuartLandauStep,
+    WilsonCowanStep,
+    WongWangExcInhStep,
+)
+from braingraph.observers import BOLDSignal
+
+Array = oracle.Array
+
+
+# ---------------------------------------------------------------- right-hand sides
+# Published reference values, computed with TVB 2.11 and brainmass 0.1.1.
+RHS = {
+    "hopf": (
+        HopfStep(1),
+        {"x": 0.3, "y": -0.2, "x_inp": 0.05, "y_inp": -0.02},
+        {"x": 0.126, "y": 0.016},
+    ),
+    "stuart_landau": (
+        StuartLandauStep(1),
+        {"x": 0.3, "y": -0.2, "x_inp": 0.05, "y_inp": -0.02},
+        {"x": 0.126, "y": 0.016},
+    ),
+    "linear": (LinearStep(1), {"x": 0.4, "x_inp": 0.1}, {"x": -3.9}),
+    "wilson_cowan": (
+        WilsonCowanStep(1, tau_E=1 * u.ms, tau_I=1 * u.ms),
+        {"rE": 0.3, "rI": 0.15, "rE_inp": 1.1, "rI_inp": 0.6},
+        {"rE": 0.2549488908, "rI": 0.0391274421},
+    ),
+    "wong_wang": (
+        WongWangExcInhStep(1),
+        {"S_e": 0.2, "S_i": 0.1, "S_e_inp": 0.3, "n_e": 0.0, "n_i": 0.0},
+        {"S_e": 0.00213728996, "S_i": -0.00955558046},
+    ),
+    "wong_wang at rest": (
+        WongWangExcInhStep(1),
+        {"S_e": 0.16475721, "S_i": 0.03921845, "S_e_inp": 0.0, "n_e": 0.0, "n_i": 0.0},
+        {"S_e": 0.0, "S_i": 0.0, "H_e": 3.0773, "H_i": 3.9218},
+    ),
+    "montbrio": (
+        MontbrioPazoRoxinStep(1),
+        {"r": 0.1, "v": -1.5, "r_inp": 0.0, "v_inp": 0.4},
+        {"r": 0.0183098862, "v": -0.9486960440, "rate": 100.0},
+    ),
+    "montbrio in mV": (  # 2 nA * 10 Mohm / 15 mV = 4/3
+        MontbrioPazoRoxinStep(1, tau=10 * u.ms, v_rest=-65 * u.mV, v_th=-50 * u.mV),
+        {"r": 0.1, "v": -1.5, "r_inp": 0.0, "v_inp": 0.4 - 4 / 3, "I_ext": 2.0},
+        {"r": 0.00183098862, "v": -0.09486960440, "rate": 10.0, "V": -80.0},
+    ),
+    "jansen_rit": (
+        JansenRitStep(1),
+        {"M": 0.1, "E": 9.0, "I": 6.0, "Mv": 1.0, "Ev": 20.0, "Iv": -10.0}
+        | {"M_inp": 0.5, "p": 100.0, "E_inp": 20.0, "I_inp": 0.2},
+        {"M": 1e-3, "E": 0.02, "I": -0.01, "eeg": 3.0}
+        | {"Mv": -0.878548819, "Ev": 117.907157438, "Iv": 23.972479656},
+    ),
+    "bold at rest": (
+        BOLDSignal(1),
+        {"x": 0.0, "f": 1.0, "v": 1.0, "q": 1.0, "z": 0.0},
+        {"x": 0.0, "f": 0.0, "v": 0.0, "q": 0.0, "bold": 0.0},
+    ),
+    "bold at z = 0.1": (
+        BOLDSignal(1),
+        {"x": 0.0, "f": 1.2439024390, "v": 1.0723378173, "q": 0.8956423060, "z": 0.1},
+        {"x": 0.0, "f": 0.0, "v": 0.0, "q": 0.0, "bold": 0.0108640223},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RHS)
+def test_right_hand_sides(case: str) -> None:
+    model, at, expected = RHS[case]
+    pull = laws.Pull(lambda name: np.array([at[name]]))
+    found: dict[str, Any] = laws.derivative(model, pull, pull)
+    assert set(found) == set(model._states)
+    found |= {name: laws.output(model, name, pull, pull) for name in model._outputs}
+    for name, value in expected.items():
+        digits = 1e-4 if name in ("H_e", "H_i") else 1e-9  # those that were published
+        assert found[name] == pytest.approx(value, abs=digits), name
+
+
+def test_kuramoto_step() -> None:
+    weights = np.array([[0, 1, 2], [0.5, 0, 1], [1, 0.3, 0]])
+    g = Graph()
+    g.add_node("osc", KuramotoNetwork(3, omega=0.2, K=0.7, alpha=0.1, conn=weights))
+    found = oracle.simulate(
+        g, 0.1, 1, "euler", initial={"osc.theta": [0.1, 1.0, 2.5]}, inputs={"osc.theta_inp": 0.05}
+    )
+    expected = (0.1765378854, 1.0381766655, 2.5040386347)
+    np.testing.assert_allclose(found["osc.theta"][0], expected, atol=1e-10)
+    np.testing.assert_allclose(found["osc.phase"], found["osc.theta"] % (2 * np.pi), atol=1e-15)
+
+
+# ---------------------------------------------------------------- couplings, on paper
+CONNECTIONS: dict[str, tuple[Coupling, list[float]]] = {
+    "matrix": (AdditiveCoupling(conn=[[0, 2, 0], [0, 0, 3], [4, 0, 0]]), [20, 300, 4]),
+    "transposed": (AdditiveCoupling(conn=[[0, 0, 4], [2, 0, 0], [0, 3, 0]]), [400, 2, 30]),
+    "all to all, itself included": (AdditiveCoupling(conn=2.0), [222, 222, 222]),
+    "one to one": (AdditiveCoupling(k=[1.0, 2.0, 3.0], b=0.5), [1.5, 20.5, 300.5]),
+    "plain": (Coupling(), [1, 10, 100]),
+    "plain weights": (Coupling(conn=[[0, 2, 0], [0, 0, 3], [4, 0, 0]]), [20, 300, 4]),
+    "diffusive": (
+        DiffusiveCoupling(conn=[[0, 2, 0], [0, 0, 3], [4, 1, 0]], k=0.5),
+        [0.5 * 2 * 9, 0.5 * 3 * 90, 0.5 * (4 * -99 - 90)],
+    ),
+    "phases": (
+        KuramotoCoupling(conn=[[0, 2, 0], [0, 0, 3], [4, 0, 0]], k=0.5, alpha=0.1),
+        [math.sin(8.9), 1.5 * math.sin(89.9), 2 * math.sin(-99.1)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CONNECTIONS)
+def test_what_is_delivered(case: str) -> None:
+    coupling, expected = CONNECTIONS[case]
+    g = Graph()
+    g.add_node("n", LinearStep(3, gamma=0.0, init_x=[1.0, 10.0, 100.0]))
+    g.add_node("m", LinearStep(3, gamma=0.0, init_x=0.0))
+    itself = isinstance(coupling, (DiffusiveCoupling, KuramotoCoupling))
+    target = "n" if itself else "m"
+    g.add_edge("n.x", f"{target}.x_inp", coupling)
+    found = oracle.simulate(g, 0.1, 1, "euler")
+    moved = found[f"{target}.x"][0] - (np.array([1.0, 10.0, 100.0]) if itself else 0.0)
+    np.testing.assert_allclose(moved, 0.1 * np.array(expected), rtol=1e-12)
+
+
+def test_units_on_the_way() -> None:
+    g = Graph()
+    g.add_node("jr", JansenRitStep(1, init_E=9 * u.mV, init_I=6 * u.mV))
+    g.add_node("qif", MontbrioPazoRoxinStep(1, init_r=0.1, init_v=-1.5))
+    g.add_edge("jr.eeg", "qif.v_inp", AdditiveCoupling(k=2.0 / u.volt))
+    g.add_edge("qif.rate", "jr.p", AdditiveCoupling(conn=3.0, b=0.004 / u.ms))
+    at_start = oracle.simulate(g, 1e-9, 1, "euler")
+    assert at_start["jr.eeg"][0, 0] == pytest.approx(3.0, rel=1e-6)
+    assert at_start["qif.v_inp"][0, 0] == pytest.approx(0.006, rel=1e-6)
+    assert at_start["jr.p"][0, 0] == pytest.approx(304.0, rel=1e-6)
+
+
+def test_scipy_and_jansen_rit_coupling() -> None:
+    g = Graph()
+    g.add_node("jr", JansenRitStep(2))
+    g.add_edge("jr.eeg", "jr.E_inp", SigmoidalJansenRitCoupling(conn=[[0, 1], [0.5, 0]], k=10.0))
+
+    def field(t: float, z: Array) -> Array:  # in seconds
+        M, E, I, Mv, Ev, Iv = z.reshape(6, 2)  # noqa: E741
+
+        def S(v: Array) -> Array:
+            return np.asarray(5 / (1 + np.exp(0.56 * (6 - v))))
+
+        network = 10 * np.array([S(E - I)[1], 0.5 * S(E - I)[0]])
+        out = [Mv, Ev, Iv, 325 * S(E - I) - 200 * Mv - 1e4 * M]
+        out.append(325 * (150 + network + 108 * S(135 * M)) - 200 * Ev - 1e4 * E)
+        out.append(1100 * 33.75 * S(33.75 * M) - 100 * Iv - 2500 * I)
+        return np.concatenate(out)
+
+    exact = solve_ivp(field, (0, 0.02), np.zeros(12), rtol=1e-11, atol=1e-11).y[:, -1]
+    found = oracle.simulate(g, 0.2, 100, "rk4", inputs={"jr.p": 150.0})
+    states = np.concatenate([found[f"jr.{name}"][-1] for name in ("M", "E", "I", "Mv", "Ev", "Iv")])
+    np.testing.assert_allclose(states, exact, rtol=2e-6)
+
+
+# ---------------------------------------------------------------- long runs
+def test_stationary_spread_of_ou() -> None:
+    rng = np.random.default_rng(0)
+    g = Graph()
+    g.add_node("ou", OUProcess(400, sigma=0.3, tau=2 * u.ms))
+    draws = rng.standard_normal((60, 400))
+    found = oracle.simulate(
+        g, 1.0, 60, initial={"ou.x": np.zeros(400)}, normals=lambda path, signal, n: draws[n]
+    )
+    assert found["ou.x"][30:].std() == pytest.approx(0.3, rel=0.05)
+
+
+def test_bold_settles() -> None:
+    g = Graph()
+    g.add_node("bold", BOLDSignal(2, dt=50 * u.ms))
+    found = oracle.simulate(g, 25.0, 2400, "heun", inputs={"bold.z": np.array([0.5, 1.0])})
+    assert found["bold.bold"].shape == (1200, 2)
+    np.testing.assert_allclose(found["bold.bold"][-1], [0.0338749, 0.0458994], atol=1e-6)
+
+
+# ---------------------------------------------------------------- stimuli, on paper
+NOW = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+STIMULI: dict[str, tuple[Any, Any]] = {  # eight steps of 0.5 ms
+    "constant": (ConstantStimulus(2, value=[1.0, 2.0] * u.nA), [[1, 2]] * 8),
+    "one pulse": (
+        PulseTrain(2, amplitude=[1.0, 2.0], onset=1 * u.ms, duration=[0.5, 1.6] * u.ms),
+        [[0, 0], [0, 0], [1, 2], [0, 2], [0, 2], [0, 0], [0, 0], [0, 0]],
+    ),
+    "pulses": (
+        PulseTrain(1, onset=0.5 * u.ms, duration=0.5 * u.ms, period=1.6 * u.ms),
+        [[0], [1], [0], [0], [1], [0], [0], [1]],
+    ),
+    "two pulses": (
+        PulseTrain(1, duration=1 * u.ms, period=1.5 * u.ms, count=2),
+        [[1], [1], [0], [1], [1], [0], [0], [0]],
+    ),
+    "series": (ArrayStimulus(2, values=NOW, gain=2.0), [*(2 * NOW).tolist(), *[[0, 0]] * 5]),
+    "series, held": (
+        ArrayStimulus(2, values=[1.0, 3.0], after="hold"),
+        [[1, 1], *[[3, 3]] * 7],
+    ),
+    "series, repeated": (
+        ArrayStimulus(1, values=[1.0, 2.0, 4.0] * u.mV, after="repeat"),
+        [[1], [2], [4], [1], [2], [4], [1], [2]],
+    ),
+    "function": (  # at the end of the steps: 0.5, 1.0, ... ms
+        FunctionStimulus(2, f=lambda t: 3 * u.nA * (t / u.ms) ** 2, gain=[1.0, -2.0]),
+        [[0.75 * n**2, -1.5 * n**2] for n in range(1, 9)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STIMULI)
+def test_stimuli(case: str) -> None:
+    model, expected = STIMULI[case]
+    g = Graph()
+    g.add_node("drive", model)
+    np.testing.assert_allclose(oracle.simulate(g, 0.5, 8)["drive.out"], expected, rtol=1e-13)
