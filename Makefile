@@ -17,7 +17,6 @@ help:
 # The stamp is younger than pyproject.toml exactly when .venv holds what pyproject.toml asks for.
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade "pip>=24"
 	$(BIN)/pip install --quiet --editable ".[dev]"
 	touch $@
 

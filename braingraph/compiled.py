@@ -36,15 +36,13 @@ class Compiled:
         self.beginning = begin.Beginning(self.engine)
         self.capacity = self._capacity(steps)
         self.advance = Advance(self.engine, self.capacity, unrolled=False)
-        self._begin = jax.jit(self.beginning.carry)
-        self._chunk = jax.jit(self.advance.run)
+        self._begin: Any = jax.jit(self.beginning.carry)
+        self._chunk: Any = jax.jit(self.advance.run)
 
     def _capacity(self, steps: int) -> int:
         """Steps of a chunk: whole blocks, bounded by the bytes of what is sampled."""
         size = np.dtype(self.engine.dtype).itemsize * int(np.prod(self.engine.batch, initial=1))
-        per_step = sum(
-            size * self._units(s) / (s.period * s.clock) for s in self.engine.samplers
-        )
+        per_step = sum(size * self._units(s) / (s.period * s.clock) for s in self.engine.samplers)
         most = min(CHUNK_STEPS, steps, int(CHUNK_BYTES / per_step) if per_step else CHUNK_STEPS)
         clocks = max([1, *self.engine.slow])
         block = self.program.blocks.length
@@ -60,9 +58,7 @@ class Compiled:
     def keys(self, seed: int) -> Any:
         return jax.device_put(begin.keys(self.engine, seed))
 
-    def start(
-        self, packed: Any, seed: int, initial: Any, history: Mapping[str, Any] | None
-    ) -> Any:
+    def start(self, packed: Any, seed: int, initial: Any, history: Mapping[str, Any] | None) -> Any:
         """The carry of the first chunk."""
         engine = self.engine
         states = begin.initial_states(engine, seed)
@@ -87,7 +83,7 @@ class Compiled:
 
     def compilations(self) -> int:
         """How many programs were compiled so far."""
-        return int(self._chunk._cache_size() + self._begin._cache_size())
+        return sum(int(f._cache_size()) for f in (self._begin, self._chunk))
 
     def memory(self) -> int:
         """Bytes on the device: parameters, state, rings and two chunks' samples."""

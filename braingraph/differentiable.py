@@ -61,9 +61,7 @@ def as_function(
                 raise ParameterError(
                     f"there is no parameter '{path}'.{did_you_mean(path, units)}", parameter=path
                 )
-            plain[path] = (
-                strip(value, units[path], path) if hasattr(value, "to_decimal") else value
-            )
+            plain[path] = strip(value, units[path], path) if hasattr(value, "to_decimal") else value
         packed = pack(program, plain, engine.dtype, live=True)
         x = begin.by_group(engine, states)
         cast = {k: jnp.asarray(v, engine.dtype) for k, v in past.items()}

@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from braingraph.errors import DivergenceError
-from braingraph.units import show_time
 
 if TYPE_CHECKING:
     from braingraph.simulator import _Session
@@ -38,31 +37,33 @@ def locate(
     return _describe(session, after(high)[0], last, time, start + high)
 
 
-def _describe(
-    session: _Session, carry: Any, last: Any, time: float, steps: int
-) -> DivergenceError:
+def _describe(session: _Session, carry: Any, last: Any, time: float, steps: int) -> DivergenceError:
+    """The first state, in path order, that is not finite, and what it was one step before."""
     engine = session.compiled.engine
+    now, before = ({**c["x"], **c["slow"]} for c in (carry, last))
     for group in engine.program.groups:
-        states = {**carry["x"], **carry["slow"]}.get(group.number, {})
-        for name, value in states.items():
+        for name, value in now.get(group.number, {}).items():
             for path in group.paths:
                 values = np.asarray(value[group.span(path)])
                 bad = ~np.isfinite(values)
                 if not bad.any():
                     continue
-                units = np.flatnonzero(bad.reshape(len(values), -1).any(1))
-                old = np.asarray({**last["x"], **last["slow"]}[group.number][name])
-                size = np.abs(old[group.span(path)][bad]).max()
+                unit, *replica = (int(k) for k in np.argwhere(bad)[0])
+                units = tuple(int(k) for k in np.flatnonzero(bad.reshape(len(values), -1).any(1)))
+                old = np.asarray(before[group.number][name][group.span(path)])
+                size = float(np.abs(old[bad]).max())
                 labels = engine.program.flat.vertices[path].labels
-                label = f" ('{labels[units[0]]}')" if labels else ""
+                label = f" ('{labels[unit]}')" if labels else ""
+                label += f" of replica {replica[0]}" if replica else ""
+                signal = name if session.sim.single else f"{path}.{name}"
                 return DivergenceError(
-                    f"{path}.{name} is not finite at t = {show_time(time)}: {len(units)} of "
-                    f"{len(values)} units, first unit {units[0]}{label}. The last finite value was "
-                    f"{size:.3g}. Try a smaller dt (now {session.dt:g} ms).",
-                    path=f"{path}.{name}",
+                    f"{signal} is not finite at t = {time:.12g} ms: {len(units)} of {len(values)} "
+                    f"units, first unit {unit}{label}. The last finite value was {size:.3g}. "
+                    f"Try a smaller dt (now {session.dt:g} ms).",
+                    path=signal,
                     time=time,
-                    units=tuple(int(k) for k in units),
-                    last=float(size),
+                    units=units,
+                    last=size,
                     steps=steps,
                     dataset=None,
                 )

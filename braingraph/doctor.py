@@ -10,8 +10,8 @@ import jax.numpy as jnp
 
 from braingraph import evaluate
 from braingraph.component import Component, Coupling, Node
-from braingraph.errors import PortError, UnitError
-from braingraph.units import ONE, Unit, attach, show, unit_of
+from braingraph.errors import ModelError, PortError, ShapeError, UnitError
+from braingraph.units import ONE, Unit, as_code, attach, mismatch, show, unit_of
 
 
 def check_node(graph: Any, model: Node, name: str) -> None:
@@ -32,7 +32,21 @@ def check_node(graph: Any, model: Node, name: str) -> None:
         for output in model._outputs:
             evaluate.output(model, output, states, inputs, clock)
 
-    jax.eval_shape(everything, states, inputs, _value(), jax.ShapeDtypeStruct((), jnp.int32))
+    step = jax.ShapeDtypeStruct((), jnp.int32)  # type: ignore[no-untyped-call]
+    try:
+        jax.eval_shape(everything, states, inputs, _value(), step)
+    except jax.errors.JAXTypeError as error:
+        raise ModelError(
+            f"'{name}' ({type(model).__name__}): its functions are traced, so they cannot branch "
+            "on values or hand them to NumPy: use jnp.where(condition, a, b) and jax.numpy. "
+            f"({str(error).splitlines()[0]})",
+            path=name,
+        ) from error
+    except ModelError as error:
+        if "path" in error.fields:
+            raise
+        title = f"'{name}' ({type(model).__name__})"
+        raise ModelError(f"{title}: {error}", path=name, **error.fields) from None
     graph._checked.add(key)
 
 
@@ -41,17 +55,17 @@ def check_edge(graph: Any, edge: Any) -> None:
     source, out = graph.resolve(edge.source)
     target, into = graph.resolve(edge.target)
     coupling: Coupling = edge.coupling
-    key = (kind(coupling), type(source), out.name, out.unit(source), type(target), into.name)
+    _check_sent(edge, out.unit(source))
+    paired = pair(target, into.name)
+    y_unit = target._states[paired].unit(target) if paired else out.unit(source)
+    key = (kind(coupling), out.unit(source), type(target), into.name, into.unit(target), y_unit)
     if key in graph._checked:  # measured: 2 ms per edge without, so it is done per kind
         return
-    where = f"the edge {edge.source} -> {edge.target}"
-    paired = pair(target, into.name)
+    where = f"the edge {edge.where}"
 
     def deliver(x: Any, values: dict[str, Any], w: Any) -> Any:
-        y = values.get("y")
+        y = attach(values.get("y"), y_unit)
         channels, units = evaluate.message(coupling, x, out.unit(source))
-        y_unit = target._states[paired].unit(target) if paired else out.unit(source)
-        y = attach(y, y_unit)
         return evaluate.delivered(coupling, channels, units, y, w, into.unit(target), where)
 
     one = jnp.ones(1)
@@ -61,22 +75,17 @@ def check_edge(graph: Any, edge: Any) -> None:
         given, needed = error.fields["given"], error.fields["needed"]
         raise UnitError(
             f"{where} carries {show(given)} out of {type(coupling).__name__}, but {edge.target} "
-            f"takes {show(needed)}. Give the coupling a gain in {_ratio(needed, given)}.",
-            source=edge.source,
-            target=edge.target,
+            f"takes {show(needed)}. {_gain(coupling, needed, given)}",
+            **edge.ends,
             given=given,
             needed=needed,
         ) from None
     except UnitError as error:
-        raise UnitError(
-            f"{where}: {error}", **{**error.fields, "source": edge.source, "target": edge.target}
-        ) from None
+        raise UnitError(f"{where}: {error}", **{**error.fields, **edge.ends}) from None
     except u.UnitMismatchError as error:
         raise UnitError(
-            f"{where}: the units inside {type(coupling).__name__} do not fit: "
-            f"{' '.join(str(error).split())}",
-            source=edge.source,
-            target=edge.target,
+            f"{where}: the units inside {type(coupling).__name__} do not fit: {mismatch(error)}.",
+            **edge.ends,
         ) from None
     if needs and paired is None:
         raise PortError(
@@ -85,6 +94,33 @@ def check_edge(graph: Any, edge: Any) -> None:
             path=edge.target,
         )
     graph._checked.add(key)
+
+
+def _check_sent(edge: Any, unit: Unit) -> None:
+    """What acts on the source, before the sum, cannot differ between targets."""
+    coupling = edge.coupling
+    many = [k for k, v in coupling.arrays().items() if k != "conn" and v.ndim and v.size > 1]
+    for name in many:
+        if name in used_by_pre(coupling, unit):
+            raise ShapeError(
+                f"{name} of {edge.where} acts on the source, before the sum, so it must be one "
+                f"number, but has shape {coupling.arrays()[name].shape}.",
+                given=coupling.arrays()[name].shape,
+                needed=(),
+                **edge.ends,
+            )
+
+
+def used_by_pre(coupling: Coupling, unit: Unit) -> frozenset[str]:
+    """The parameters that ``pre`` reads, off its jaxpr."""
+    arrays = {k: v for k, v in coupling.arrays().items() if k != "conn"}
+    plain = {k: jnp.asarray(u.get_magnitude(v), float) for k, v in arrays.items()}
+
+    def sent(values: dict[str, Any]) -> Any:
+        filled = {k: attach(v, unit_of(arrays[k])) for k, v in values.items()}
+        return evaluate.message(coupling.with_values(**filled), jnp.ones(1), unit)[0]
+
+    return frozenset(k for _, k in evaluate.depends_on(sent, plain)) if plain else frozenset()
 
 
 def pair(target: Node, port: str) -> str | None:
@@ -114,13 +150,22 @@ def abstract(model: Node) -> Node:
     return model.with_values(in_size=(model.size,), **values)
 
 
-def _value(*shape: int) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(shape, jnp.result_type(float))
+def _value(*shape: int) -> Any:
+    return jax.ShapeDtypeStruct(shape, jnp.result_type(float))  # type: ignore[no-untyped-call]
 
 
-def _ratio(needed: Unit, given: Unit) -> str:
-    """``[1 / mV]``, put together from names: brainunit prints derived units unreadably."""
-    if given == ONE:
-        return show(needed)
+def _gain(coupling: Coupling, needed: Unit, given: Unit) -> str:
+    """``Give the coupling a gain in [Hz / mV], as in k=1.0 * u.Hz / u.mV.``"""
+    # Put together from names: brainunit prints derived units unreadably.
     below = f"({given})" if " " in str(given) else str(given)
-    return f"[{'1' if needed == ONE else needed} / {below}]"
+    unit = show(needed) if given == ONE else f"[{'1' if needed == ONE else needed} / {below}]"
+    above, under = as_code(needed), as_code(given)
+    code = ""
+    if above is not None and under is not None and under.count("u.") <= 1:
+        turned = under.replace("* u.", "/ u.") if "* u." in under else under.replace("/ u.", "* u.")
+        code = f"k=1.0{above}{turned}"
+    if type(coupling) is Coupling:
+        return f"Give it a gain in {unit}, as in edges.AdditiveCoupling({code or 'k=...'})."
+    if "k" in coupling._specs and unit_of(coupling.arrays()["k"]) != ONE:
+        return f"Multiply its gain k by a number in {unit}."
+    return f"Give the coupling a gain in {unit}{f', as in {code}' if code else ''}."

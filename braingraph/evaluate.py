@@ -78,7 +78,10 @@ def message(coupling: Coupling, x: Any, unit: Unit) -> tuple[tuple[Any, ...], tu
     out = coupling.pre(attach(x, unit))
     channels = out if isinstance(out, tuple) else (out,)
     units = tuple(unit_of(c) for c in channels)
-    plain = (c.to_decimal(q) if isinstance(c, u.Quantity) else c for c, q in zip(channels, units))
+    plain = (
+        c.to_decimal(q) if isinstance(c, u.Quantity) else c
+        for c, q in zip(channels, units, strict=True)
+    )
     return tuple(plain), units
 
 
@@ -187,9 +190,7 @@ def _call(model: Node, function: Callable[..., Any], *arguments: Any) -> Any:
         ) from error
 
 
-def _states(
-    model: Node, out: Any, role: str, states: Values, per: Unit | None
-) -> dict[str, Any]:
+def _states(model: Node, out: Any, role: str, states: Values, per: Unit | None) -> dict[str, Any]:
     if not isinstance(out, Mapping):
         raise ModelError(
             f"{_name(model)}.{role} must return a dict of its states, but returned "
@@ -201,7 +202,8 @@ def _states(
         hint = did_you_mean(extra[0], model._states) if extra else ""
         raise ModelError(
             f"{_name(model)}.{role} must return exactly its states ({', '.join(model._states)}); "
-            f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(extra) or 'none'}.{hint}",
+            f"missing: {', '.join(missing) or 'none'}; unknown: "
+            f"{', '.join(extra) or 'none'}.{hint}",
             path=model.path,
         )
     plain = {}

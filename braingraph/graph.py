@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
-import brainunit as u
 import networkx as nx
-import numpy as np
 
-from braingraph.component import Coupling, Node, Output, State, _Signal
-from braingraph.errors import (
-    DelayError,
-    GraphError,
-    ParameterError,
-    PortError,
-    ShapeError,
-    UnitError,
-    did_you_mean,
+from braingraph.connections import (
+    INTERPOLATIONS,
+    Edge,
+    checked,
+    coupling_mask,
+    internal_edges,
+    source_path,
+    target_path,
 )
-from braingraph.ports import Port
-from braingraph.units import TIME, same_dimension, show, strip, unit_of
+from braingraph.coupling import Coupling
+from braingraph.declarations import Signal
+from braingraph.errors import GraphError, ParameterError, PortError, ShapeError, did_you_mean
+from braingraph.node import Node, no_port
+from braingraph.ports import Port, address
+from braingraph.units import brief
+
+__all__ = ["INTERPOLATIONS", "Edge", "Graph", "coupling_mask"]
 
 N = TypeVar("N", bound="Node | Graph")
 C = TypeVar("C", bound=Coupling)
-INTERPOLATIONS = ("linear", "nearest")
-
-
-@dataclass(frozen=True)
-class Edge:
-    """One coupling between two ports, addressed relative to the graph that holds it."""
-
-    name: str
-    source: str
-    target: str
-    coupling: Coupling
-    delay: Any = None  # plain array in ms: scalar or (target, source); None: instantaneous
-    interpolation: str = "linear"
-    rename: Mapping[str, str] | None = None  # parameter -> full path, for composite nodes
-    number: int = 0  # order of insertion
-
-    @property
-    def delayed(self) -> bool:
-        return self.delay is not None and bool(np.any(self.delay != 0))
 
 
 class Graph:
@@ -62,9 +46,11 @@ class Graph:
 
     def __init__(self) -> None:
         self._nx = nx.MultiDiGraph()  # a vertex per node, a keyed edge per coupling
+        self._ends: dict[str, tuple[str, str]] = {}  # of every edge, in order of insertion
         self._checked: set[Any] = set()  # kinds of nodes and edges that were traced once
         self._graph: Graph | None = None
         self._path = ""
+        self._origin: Graph | None = None  # what this is a copy of, for its ports
 
     # ------------------------------------------------------------ building
     def add_node(self, name: str, model: N, *, labels: Any = None) -> N:
@@ -72,28 +58,31 @@ class Graph:
 
         ``labels``: one name a unit; they become the coordinate of what is recorded.
         """
-        if not isinstance(name, str) or not name or not name.replace("_", "a").isalnum():
-            raise GraphError(
-                f"a node's name must be letters, digits and underscores, but is {name!r}.",
-                name=name,
-            )
-        if name in self._nx:
-            raise GraphError(f"there is a node '{name}' already: names are unique.", name=name)
+        from braingraph.doctor import check_edge, check_node
+
+        self._check_name(name, "node")
         if not isinstance(model, (Node, Graph)):
+            fix = f"make one, as in {model.__name__}(76)" if isinstance(model, type) else ""
             raise GraphError(
                 f"node '{name}' must be a model or a graph, as in nodes.HopfStep(76), but is "
-                f"{type(model).__name__}.",
+                f"{f'the class {model.__name__}: {fix}' if fix else brief(model)}.",
                 name=name,
             )
         if isinstance(model, Node):
-            from braingraph.doctor import check_node
-
+            labels = _labels(labels, model, name)
             check_node(self, model, name)
-            model = model.with_values(labels=_labels(labels, model, name))  # type: ignore[assignment]
+            model = model.with_values(labels=labels)
         elif labels is not None:
             raise GraphError(f"'{name}' is a graph: give labels to its nodes.", name=name)
         placed: N = model.bound(self, name)
         self._nx.add_node(name, model=placed)
+        if isinstance(placed, Node):
+            try:
+                for edge in internal_edges(name, placed):
+                    check_edge(self, edge)
+            except GraphError:
+                self._nx.remove_node(name)
+                raise
         return placed
 
     @overload
@@ -144,40 +133,21 @@ class Graph:
             Delays that are no multiple of dt are interpolated (to the order of the method), or
             rounded to the nearest step.
         """
-        start, end = self._source(source), self._target(target)
-        where = f"{start} -> {end}"
-        if coupling is None:
-            coupling = Coupling()
-        if not isinstance(coupling, Coupling):
-            raise GraphError(
-                f"the coupling of {where} must be one of braingraph.edges, as in "
-                f"edges.AdditiveCoupling(conn=W), but is {type(coupling).__name__}.",
-                source=start,
-                target=end,
-            )
+        start, end = source_path(self, source), target_path(self, target)
+        given: Any = Coupling() if coupling is None else coupling
         edge = Edge(
-            name=self._edge_name(name, f"{start}->{end}"),
-            source=start,
-            target=end,
-            coupling=coupling,
-            delay=None,
-            interpolation=_interpolation(interpolation, where),
-            number=self._nx.number_of_edges(),
+            self._edge_name(name, f"{start}->{end}"), start, end, given, None, interpolation
         )
-        shape = (self._size(end), self._size(start))
-        _check_conn(coupling.conn, shape, where)
-        edge = replace(edge, delay=_checked_delay(delay, shape, coupling, where))
-        from braingraph.doctor import check_edge
-
-        check_edge(self, edge)
-        placed = coupling.bound(self, edge.name)
-        self._nx.add_edge(
-            start.split(".")[0],
-            end.split(".")[0],
-            key=edge.name,
-            edge=replace(edge, coupling=placed),
-        )
+        edge = checked(self, edge, delay)
+        placed = edge.coupling.bound(self, edge.name)
+        self._place(replace(edge, coupling=placed))
         return placed
+
+    def _place(self, edge: Edge) -> None:
+        """Put an edge in, or in the place of the one of its name."""
+        ends = edge.source.partition(".")[0], edge.target.partition(".")[0]
+        self._nx.add_edge(*ends, key=edge.name, edge=edge)
+        self._ends[edge.name] = ends
 
     # ------------------------------------------------------------ reading
     @property
@@ -188,8 +158,11 @@ class Graph:
     @property
     def edges(self) -> dict[str, Edge]:
         """Direct edges by name, in order of insertion."""
-        found = [data["edge"] for _, _, data in self._nx.edges(data=True)]
-        return {edge.name: edge for edge in sorted(found, key=lambda edge: edge.number)}
+        return {name: self._edge(name) for name in self._ends}
+
+    def _edge(self, name: str) -> Edge:
+        edge: Edge = self._nx.edges[(*self._ends[name], name)]["edge"]
+        return edge
 
     def models(self) -> dict[str, Node]:
         """Every vertex of the hierarchy by its dotted path."""
@@ -218,33 +191,56 @@ class Graph:
                         )
                     )
             else:
-                out += _internal(name, child)
+                out += internal_edges(name, child)
         return [*out, *self.edges.values()]
 
     def __getitem__(self, path: str) -> Any:
-        """The node, edge or port at a dotted path."""
-        if path in self.edges:
-            return self.edges[path].coupling
+        """The node, coupling, port or parameter at a dotted path.
+
+        >>> from braingraph import nodes
+        >>> g = Graph()
+        >>> _ = g.add_node("cortex", nodes.HopfStep(3, a=-0.02))
+        >>> g["cortex"], g["cortex.x"], float(g["cortex.a"])
+        (HopfStep(3, a=-0.02) at 'cortex', Port('cortex.x'), -0.02)
+        """
+        if not isinstance(path, str):
+            raise PortError(f"a path is text, such as 'cortex.x', but is {brief(path)}.")
+        if path in self._ends:
+            return self._edge(path).coupling
+        owner, _, name = path.rpartition(".")
+        if owner in self._ends:
+            return _parameter(self._edge(owner).coupling, name, owner)
         head, _, rest = path.partition(".")
         if head not in self._nx:
-            known = [*self.nodes, *self.edges]
-            raise PortError(
-                f"there is no node or edge '{head}' here.{did_you_mean(head, known)} "
-                f"There are: {', '.join(known) or 'none yet'}.",
-                path=path,
-            )
-        child = self.nodes[head]
+            self._nothing(head)
+        child = self._nx.nodes[head]["model"]
         if not rest:
             return child
         if isinstance(child, Graph):
             return child[rest]
-        return getattr(child, rest) if rest in child.signals() else _no_port(child, rest)
+        if rest in child.signals():
+            return getattr(child, rest)
+        return child.__dict__[rest] if rest in child._specs else no_port(child, rest)
 
-    if not TYPE_CHECKING:
+    def _nothing(self, name: str, methods: Iterable[str] = ()) -> NoReturn:
+        known = [*self.nodes, *self._ends]
+        raise PortError(
+            f"there is no node or edge '{name}' in {self._title()}."
+            f"{did_you_mean(name, [*known, *methods])} "
+            f"There are: {', '.join(known) or 'none yet'}.",
+            path=address(self, name),
+        )
+
+    def _title(self) -> str:
+        return f"'{self.path}'" if self._path else "this graph"
+
+    if not TYPE_CHECKING:  # or type checkers would take every misspelling
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("_"):
-                raise AttributeError(name)
+                raise AttributeError(f"Graph has no attribute {name!r}")
+            if name not in self._nx and name not in self._ends:
+                self._nothing(name, (k for k in dir(Graph) if not k.startswith("_")))
             return self[name]
 
     def __contains__(self, path: str) -> bool:
@@ -262,16 +258,21 @@ class Graph:
 
     @property
     def path(self) -> str:
-        return self._path
+        """The dotted path in the graph around it, or ''."""
+        return address(self._graph, self._path)
 
-    def bound(self, graph: Graph, path: str) -> Self:
+    def bound(self, graph: Graph | None, path: str) -> Self:
         """The copy that stands in ``graph`` at ``path``; its children answer with full paths."""
         copy = type(self).__new__(type(self))
         copy.__dict__.update(self.__dict__)
-        copy._nx = self._nx.copy()
+        copy._nx, copy._ends = self._nx.copy(), dict(self._ends)
         copy._graph, copy._path = graph, path
+        copy._origin = (self._origin or self) if graph is None else None
         for name, data in copy._nx.nodes(data=True):
             data["model"] = data["model"].bound(copy, name)
+        for name in copy._ends:
+            edge = copy._edge(name)
+            copy._place(replace(edge, coupling=edge.coupling.bound(copy, name)))
         return copy
 
     # ------------------------------------------------------------ networkx
@@ -281,44 +282,44 @@ class Graph:
         Vertex attributes: ``model`` (the class's name), ``size``, ``object``. Edge attributes:
         ``source``, ``target`` (ports), ``coupling`` (name), ``delay`` (ms or None), ``object``.
         """
-        out = nx.MultiDiGraph()
-        for path, model in self.models().items():
-            out.add_node(path, model=type(model).__name__, size=model.size, object=model)
-        for e in self.all_edges():
-            out.add_edge(
-                e.source.rpartition(".")[0],
-                e.target.rpartition(".")[0],
-                key=e.name,
-                source=e.source,
-                target=e.target,
-                coupling=type(e.coupling).__name__,
-                delay=e.delay,
-                object=e,
-            )
-        return out
+        from braingraph.exchange import to_networkx
+
+        return to_networkx(self)
 
     @classmethod
-    def from_networkx(cls, graph: Any, *, node: Any, edge: Any) -> Graph:
+    def from_networkx(
+        cls,
+        graph: Any,
+        *,
+        node: Callable[[Any, dict[str, Any]], Node | Graph],
+        edge: Callable[[Any, Any, dict[str, Any]], Mapping[str, Any]],
+    ) -> Graph:
         """A graph with one node per networkx vertex and one edge per networkx edge.
 
         ``node(name, attributes)`` returns a model; ``edge(u, v, attributes)`` returns the
-        keyword arguments of :meth:`add_edge` (``source`` and ``target`` as port names).
+        keyword arguments of :meth:`add_edge` (``source`` and ``target`` as port names). In the
+        names of vertices, blanks and hyphens become underscores. An undirected edge stands for
+        two, one each way.
+
+        >>> import networkx as nx
+        >>> from braingraph import edges, nodes
+        >>> g = Graph.from_networkx(
+        ...     nx.path_graph(3),
+        ...     node=lambda name, attributes: nodes.HopfStep(1),
+        ...     edge=lambda u, v, attributes: {
+        ...         "source": "x", "target": "x_inp", "coupling": edges.AdditiveCoupling(k=0.1)
+        ...     },
+        ... )
+        >>> list(g.edges)
+        ['0.x->1.x_inp', '1.x->0.x_inp', '1.x->2.x_inp', '2.x->1.x_inp']
         """
-        out = cls()
-        names = {v: str(v).replace(" ", "_").replace("-", "_") for v in graph.nodes}
-        if len(set(names.values())) < len(names):
-            raise GraphError("two networkx nodes have the same name as text: rename one.")
-        for vertex, attributes in graph.nodes(data=True):
-            out.add_node(names[vertex], node(vertex, attributes))
-        for start, end, attributes in graph.edges(data=True):
-            given = dict(edge(start, end, attributes))
-            source, target = given.pop("source"), given.pop("target")
-            out.add_edge(f"{names[start]}.{source}", f"{names[end]}.{target}", **given)
-        return out
+        from braingraph.exchange import from_networkx
+
+        return from_networkx(cls(), graph, node, edge)
 
     # ------------------------------------------------------------ shown
     def __repr__(self) -> str:
-        at = f" at '{self._path}'" if self._path else ""
+        at = f" at '{self.path}'" if self._path else ""
         return f"Graph({len(self)} nodes, {len(self.edges)} edges){at}"
 
     def __str__(self) -> str:
@@ -338,72 +339,29 @@ class Graph:
         return draw(self, path)
 
     # ------------------------------------------------------------ inside
-    def resolve(self, path: str) -> tuple[Node, _Signal]:
+    def resolve(self, path: str) -> tuple[Node, Signal]:
         """The model and the declared signal at a port's path."""
         node_path, _, signal = path.rpartition(".")
         if not node_path:
-            raise PortError(f"'{path}' is no port: name one of its signals, as in '{path}.x'.")
+            fix = f"name one of its signals, as in '{path}.x'."
+            if path not in self:
+                self._nothing(path)
+            raise PortError(f"'{path}' is no port: {fix}", path=path)
         model = self[node_path]
         if not isinstance(model, Node):
-            raise PortError(f"'{node_path}' is not a node, so it has no port '{signal}'.")
+            raise PortError(f"'{node_path}' is no node, so it has no port '{signal}'.", path=path)
         if signal not in model.signals():
-            _no_port(model, signal, node_path)
+            no_port(model, signal)
         return model, model.signals()[signal]
 
     def _size(self, path: str) -> int:
         model, _ = self.resolve(path)
         return model.signal_size(path.rpartition(".")[2])
 
-    def _source(self, given: Any) -> str:
-        path = self._port_path(given, ("output", "state"), "source")
-        _, signal = self.resolve(path)
-        if not isinstance(signal, (State, Output)):
-            raise PortError(
-                f"an edge must start at a state or an output, but {path} is an {signal.kind}.",
-                path=path,
-            )
-        return path
-
-    def _target(self, given: Any) -> str:
-        path = self._port_path(given, ("input",), "target")
-        model, signal = self.resolve(path)
-        if signal.kind != "input":
-            raise PortError(
-                f"an edge must end at an input, but {path} is a {signal.kind}."
-                f"{did_you_mean(path.rpartition('.')[2] + '_inp', model._inputs)}",
-                path=path,
-            )
-        return path
-
-    def _port_path(self, given: Any, kinds: tuple[str, ...], role: str) -> str:
-        if isinstance(given, Port):
-            return self._here(given)
-        if isinstance(given, str) and given in self and isinstance(self[given], (Node, Graph)):
-            given = self[given]
-        if isinstance(given, str):
-            self.resolve(given)
-            return given
-        if not isinstance(given, Node) or given._graph is None:
-            raise PortError(
-                f"the {role} of an edge must be a port such as cortex.x, its path, or a node of "
-                f"this graph, but is {given!r}."
-            )
-        for kind in kinds:
-            ports = [name for name, s in given.signals().items() if s.kind == kind]
-            if len(ports) == 1:
-                return self._here(Port(given._graph, given._path, ports[0]))
-            if ports:
-                break
-        raise PortError(
-            f"'{given._path}' ({type(given).__name__}) has {len(ports)} possible {role} ports: "
-            f"name one of {', '.join(ports) or 'none'}.",
-            path=given._path,
-        )
-
-    def _here(self, port: Port) -> str:
+    def path_of(self, port: Port) -> str:
         """A port's path as this graph sees it, climbing from the graph that holds the node."""
-        holder, path = port.graph, port.path
-        while holder is not self:
+        holder, path = port.graph, port.local
+        while holder is not self and (holder is None or holder is not self._origin):
             if holder is None or holder._graph is None:
                 raise PortError(
                     f"{port.path} belongs to another graph: use the copy that add_node returned.",
@@ -413,24 +371,49 @@ class Graph:
         return path
 
     def _edge_name(self, given: str | None, default: str) -> str:
-        taken = self.edges
-        if given is None:
-            name, k = default, 2
-            while name in taken:
-                name, k = f"{default}#{k}", k + 1
-        else:
-            name = given
-            if not name or "." in name:
-                raise GraphError(f"an edge's name must not be empty or have dots: {given!r}.")
-            if name in taken or name in self._nx:
-                raise GraphError(f"the name '{name}' is taken: names are unique.", name=name)
+        if given is not None:
+            self._check_name(given, "edge")
+            return given
+        name, k = default, 2
+        while name in self._ends:
+            name, k = f"{default}#{k}", k + 1
         return name
 
+    def _check_name(self, name: Any, kind: str) -> None:
+        if not isinstance(name, str) or not name.replace("_", "a").isalnum():
+            fixed = (
+                "".join(c if c.isalnum() else "_" for c in name) if isinstance(name, str) else ""
+            )
+            raise GraphError(
+                f"the name of {_AN[kind]} must be letters, digits and underscores, but is {name!r}"
+                f"{f': take {fixed!r}.' if fixed.strip('_') else '.'}",
+                name=name,
+            )
+        if name in self._nx or name in self._ends:
+            taken = "node" if name in self._nx else "edge"
+            raise GraphError(
+                f"there is {_AN[taken]} '{name}' already: names are unique.", name=name
+            )
+        if name in _DIMENSIONS:
+            raise GraphError(
+                f"{_AN[kind]} cannot be called '{name}': that is a dimension of what is recorded.",
+                name=name,
+            )
 
-# ---------------------------------------------------------------- checks of one call
+
+_AN = {"node": "a node", "edge": "an edge"}
+_DIMENSIONS = ("time", "replica", "data")
+
+
 def _labels(labels: Any, model: Node, name: str) -> tuple[str, ...] | None:
     if labels is None:
         return model.labels
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        raise ParameterError(
+            f"the labels of '{name}' must be a list of {model.size} names, but are "
+            f"{brief(labels)}.",
+            parameter="labels",
+        )
     out = tuple(str(label) for label in labels)
     if len(out) != model.size:
         raise ShapeError(
@@ -441,111 +424,11 @@ def _labels(labels: Any, model: Node, name: str) -> tuple[str, ...] | None:
     return out
 
 
-def _no_port(model: Node, signal: str, path: str = "") -> Any:
-    by_kind: dict[str, list[str]] = {}
-    for name, declared in model.signals().items():
-        if declared.kind != "noise":
-            by_kind.setdefault(declared.kind, []).append(f"{name} {show(declared.unit(model))}")
-    menu = "; ".join(f"{kind}s: {', '.join(names)}" for kind, names in by_kind.items())
+def _parameter(coupling: Coupling, name: str, owner: str) -> Any:
+    if name in coupling._specs:
+        return coupling.__dict__[name]
     raise PortError(
-        f"'{path or model.path}' ({type(model).__name__}) has no port '{signal}'."
-        f"{did_you_mean(signal, model.signals())} {menu[:1].upper()}{menu[1:]}.",
-        path=f"{path or model.path}.{signal}",
+        f"'{owner}' ({type(coupling).__name__}) has no parameter '{name}'."
+        f"{did_you_mean(name, coupling._specs)} It has: {', '.join(coupling._specs)}.",
+        path=f"{owner}.{name}",
     )
-
-
-def _interpolation(given: str, where: str) -> str:
-    if given not in INTERPOLATIONS:
-        raise ParameterError(
-            f"interpolation of {where} is {given!r}, but must be one of "
-            f"{', '.join(map(repr, INTERPOLATIONS))}.{did_you_mean(str(given), INTERPOLATIONS)}",
-            parameter="interpolation",
-        )
-    return given
-
-
-def _check_conn(conn: Any, shape: tuple[int, int], where: str) -> None:
-    if conn is None:
-        if shape[0] != shape[1]:
-            raise ShapeError(
-                f"{where} connects {shape[1]} units to {shape[0]}: give weights of shape {shape} "
-                "(target, source), as in edges.AdditiveCoupling(conn=W), or conn=1.0 for all to "
-                "all.",
-                given=None,
-                needed=shape,
-            )
-        return
-    plain = np.asarray(u.get_magnitude(conn))
-    if plain.ndim == 0 or plain.shape == shape:
-        return
-    fix = " The transpose fits: pass conn.T." if plain.shape == shape[::-1] else ""
-    raise ShapeError(
-        f"the weights of {where} have shape {plain.shape}, but must be {shape}: "
-        f"[target, source].{fix}",
-        given=plain.shape,
-        needed=shape,
-    )
-
-
-def _checked_delay(delay: Any, shape: tuple[int, int], coupling: Coupling, where: str) -> Any:
-    if delay is None:
-        return None
-    given = unit_of(delay)
-    if not same_dimension(given, TIME):
-        raise UnitError(
-            f"the delay of {where} is in {show(given)}, but must be a time: divide lengths by a "
-            "speed, as in delay=lengths / (5 * u.mm / u.ms).",
-            given=given,
-            needed=TIME,
-        )
-    plain = np.asarray(strip(delay, TIME, "delay"), float)
-    if plain.ndim and plain.shape != shape:
-        fix = " The transpose fits: pass delay.T." if plain.shape == shape[::-1] else ""
-        raise ShapeError(
-            f"the delays of {where} have shape {plain.shape}, but must be a scalar or {shape}: "
-            f"[target, source].{fix}",
-            given=plain.shape,
-            needed=shape,
-        )
-    used = np.ones(shape, bool) if coupling.conn is None else coupling_mask(coupling, shape)
-    wrong = (~np.isfinite(plain) | (plain < 0)) & (used if plain.ndim else True)
-    if np.any(wrong):
-        at = tuple(int(k) for k in np.argwhere(np.atleast_1d(wrong))[0])
-        value = np.atleast_1d(plain)[at]
-        raise DelayError(
-            f"the delay of {where} is {value:g} ms{f' at {at}' if plain.ndim else ''}: delays must "
-            "be finite and not negative.",
-            source=where.split(" -> ")[0],
-            target=where.split(" -> ")[1],
-            at=at,
-            value=float(value),
-        )
-    plain = np.where(wrong | ~np.isfinite(plain), 0.0, plain)
-    plain.setflags(write=False)
-    return plain
-
-
-def coupling_mask(coupling: Coupling, shape: tuple[int, int]) -> np.ndarray:
-    """Which of the (target, source) pairs an edge connects: weights that are not zero."""
-    if coupling.conn is None:
-        return np.eye(shape[0], dtype=bool)
-    return np.broadcast_to(np.asarray(u.get_magnitude(coupling.conn)) != 0, shape)
-
-
-def _internal(name: str, model: Node) -> list[Edge]:
-    out = []
-    for e in model.internal_edges():
-        where = f"{name}.{e.source} -> {name}.{e.target}"
-        shape = (model.signal_size(e.target), model.signal_size(e.source))
-        _check_conn(e.coupling.conn, shape, where)
-        out.append(
-            Edge(
-                f"{name}.{e.name}",
-                f"{name}.{e.source}",
-                f"{name}.{e.target}",
-                e.coupling,
-                _checked_delay(e.delay, shape, e.coupling, where),
-                rename={k: f"{name}.{v}" for k, v in (e.rename or {}).items()},
-            )
-        )
-    return out

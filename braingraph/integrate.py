@@ -51,9 +51,7 @@ def rk4(field: Field, x: Tree, dt: float, bound: Bound) -> Tree:
     k3 = field(bound(_plus(x, 0.5 * dt, k2)), 0.5)
     k4 = field(bound(_plus(x, dt, k3)), 1.0)
     return bound(
-        jax.tree.map(
-            lambda a, p, q, r, s: a + dt / 6 * (p + 2 * q + 2 * r + s), x, k1, k2, k3, k4
-        )
+        jax.tree.map(lambda a, p, q, r, s: a + dt / 6 * (p + 2 * q + 2 * r + s), x, k1, k2, k3, k4)
     )
 
 

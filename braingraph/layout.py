@@ -98,6 +98,16 @@ class Curve:
     points: tuple[Point, Point, Point, Point]
     label: Point
 
+    def along(self) -> list[Point]:
+        """Nine points on the curve, from end to end."""
+        out = []
+        for t in (k / 8 for k in range(9)):
+            weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+            x = sum(w * point[0] for w, point in zip(weights, self.points, strict=True))
+            y = sum(w * point[1] for w, point in zip(weights, self.points, strict=True))
+            out.append((x, y))
+        return out
+
 
 def route(a: Box, b: Box, boxes: list[Box], half: float) -> Curve:
     """A curve from ``a`` to ``b`` for a label whose half width is ``half``."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
+import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,11 +16,26 @@ from braingraph.compiler.check import whole_steps
 from braingraph.compiler.plan import Program, Slot
 from braingraph.compiler.sampling import Sampler
 from braingraph.component import Node, Output
-from braingraph.errors import ClockError, GraphError, ParameterError, PortError, did_you_mean
+from braingraph.errors import (
+    ClockError,
+    GraphError,
+    ParameterError,
+    PortError,
+    UnitError,
+    did_you_mean,
+)
 from braingraph.graph import Graph
-from braingraph.units import Quantity, Unit, attach, milliseconds, unit_of
+from braingraph.node import no_port
+from braingraph.paths import ALONE, full_path, signal_path
+from braingraph.ports import Port
+from braingraph.units import Unit, attach, brief, milliseconds, mismatch, unit_of
 
-Read = Callable[[Callable[[Slot], Any]], Any]
+Get = Callable[[Slot], Any]
+Read = Callable[[Get], Any]
+_FORMS = (
+    "monitors=['cortex.x'], {'cortex.x': 10 * u.ms}, {'name': 'cortex.x'}, "
+    "{'name': lambda m: m.cortex.x} or {'name': bg.Record(...)}"
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,22 @@ class Record:
                 f"{did_you_mean(str(self.reduce), ('sample', 'mean'))}",
                 parameter="reduce",
             )
+        if not (isinstance(self.path, (str, Port)) or callable(self.path)):
+            raise ParameterError(
+                f"a monitor is a path, a port or a callable, but is {brief(self.path)}: {_FORMS}.",
+                parameter="monitors",
+            )
+        if self.every is not None:
+            every = milliseconds(self.every, f"the interval of monitor {self._name()}")
+            if every <= 0:
+                raise ClockError(
+                    f"the interval of monitor {self._name()} must be positive, but is {every:g} "
+                    "ms.",
+                    given=every,
+                )
+
+    def _name(self) -> str:
+        return "<callable>" if callable(self.path) else f"'{self.path}'"
 
 
 @dataclass(frozen=True)
@@ -73,104 +106,169 @@ class Monitor:
         return self.period * self.clock * dt
 
 
+# ---------------------------------------------------------------- what is asked for
 def requested(monitors: Any, graph: Graph, single: bool) -> dict[str, Record]:
     """``monitors=`` as named records, whatever its form. Names are paths unless given."""
     if monitors is None:
-        return {
-            f"{path}.{name}": Record(f"{path}.{name}")
+        monitors = [
+            name if single else f"{path}.{name}"
             for path, model in graph.models().items()
             for name in model._states
-        }
-    if isinstance(monitors, (str, Record)) or not isinstance(monitors, (Mapping, Sequence)):
+        ]
+    if isinstance(monitors, (str, Port, Record)) or callable(monitors):
         monitors = [monitors]
-    out: dict[str, Record] = {}
+    if not isinstance(monitors, (Mapping, list, tuple)):
+        raise ParameterError(
+            f"monitors= is {brief(monitors)}, but must be like {_FORMS}.", parameter="monitors"
+        )
+    if not monitors:
+        raise ParameterError(
+            f"there is nothing to record: name a monitor, as in {_FORMS}.", parameter="monitors"
+        )
     if isinstance(monitors, Mapping):
-        for key, value in monitors.items():
-            out[str(key)] = _record(str(key), value)
+        pairs = [(key, _record(key, value)) for key, value in monitors.items()]
     else:
-        for item in monitors:
-            record = item if isinstance(item, Record) else Record(item)
-            if callable(record.path):
-                raise ParameterError(
-                    "a callable monitor needs a name: monitors={'lfp': lambda m: m.lfp()}."
-                )
-            out[str(record.path)] = record
-    return {
-        name: r if callable(r.path) else Record(_full(str(r.path), graph, single), r.every, r.reduce)
-        for name, r in out.items()
-    }
+        records = [item if isinstance(item, Record) else Record(item) for item in monitors]
+        pairs = [(_nameable(record.path), record) for record in records]
+    out: dict[str, Record] = {}
+    for key, record in pairs:
+        name, full = _placed(key, record, graph, single)
+        if out.setdefault(name, full) != full:
+            raise ParameterError(
+                f"two monitors are called '{name}': give them names, as in {{'a': bg.Record(...), "
+                "'b': bg.Record(...)}.",
+                parameter="monitors",
+            )
+    return out
 
 
-def _record(key: str, value: Any) -> Record:
+def _nameable(path: Any) -> Any:
+    if callable(path):
+        raise ParameterError(
+            "a callable monitor needs a name: monitors={'lfp': lambda m: m.lfp()}.",
+            parameter="monitors",
+        )
+    return path
+
+
+def _record(key: Any, value: Any) -> Record:
     if isinstance(value, Record):
         return value
     if value is None:
         return Record(key)
-    if isinstance(value, Quantity):
+    if isinstance(value, u.Quantity):
         return Record(key, value)
-    if isinstance(value, (int, float)):
-        raise ParameterError(
-            f"the interval of monitor '{key}' is {value!r}, but must be a time: {value!r} * u.ms."
+    if isinstance(value, Real):
+        raise UnitError(
+            f"the interval of monitor '{key}' is {brief(value)}, but must be a time: "
+            f"{value} * u.ms."
         )
     return Record(value)
 
 
-def _full(path: str, graph: Graph, single: bool) -> str:
-    if single and "." not in path:
-        path = f"{next(iter(graph.models()))}.{path}"
-    if path in graph and isinstance(graph[path], (Node, Graph)):
-        model = graph[path]
-        if isinstance(model, Node):
-            outputs = list(model._outputs) or list(model._states)
-            if len(outputs) == 1:
-                return f"{path}.{outputs[0]}"
-        raise PortError(f"monitor '{path}' is a node: name one of its signals.", path=path)
-    graph.resolve(path)
-    return path
+def _placed(key: Any, record: Record, graph: Graph, single: bool) -> tuple[str, Record]:
+    """A monitor's name, and its record with a full path."""
+    if callable(record.path):
+        return str(key), record
+    path = _signal(record.path, graph, single)
+    if key is record.path and not (single and path == f"{ALONE}.{key}"):
+        key = path  # named by its path
+    return str(key), Record(path, record.every, record.reduce)
 
 
+def _signal(given: Any, graph: Graph, single: bool) -> str:
+    """The path of a signal; a node with one output, or one state, stands for it."""
+    path = str(given) if single and given == ALONE else full_path(graph, given, single)
+    if path in graph:
+        found = graph[path]
+        if isinstance(found, Graph):
+            raise PortError(f"monitor '{path}' is a graph: name a signal of its nodes.", path=path)
+        if isinstance(found, Node):
+            ports = list(found._outputs) or list(found._states)
+            if len(ports) == 1:
+                return f"{path}.{ports[0]}"
+            menu = ", ".join(f"'{path}.{name}'" for name in (*found._states, *found._outputs))
+            raise PortError(
+                f"monitor '{path}' is a node: name one of its signals, {menu}.", path=path
+            )
+    return signal_path(graph, given, single)
+
+
+# ---------------------------------------------------------------- against a program
 def resolve(program: Program, records: Mapping[str, Record], single: bool) -> tuple[Monitor, ...]:
     """Records -> monitors that read the program's groups."""
-    return tuple(_resolve(program, name, record, single) for name, record in records.items())
+    found = tuple(_resolve(program, name, record, single) for name, record in records.items())
+    dims = {"time", "replica", *(m.node for m in found)}
+    for monitor in found:
+        if monitor.name in dims:
+            raise ParameterError(
+                f"a monitor cannot be called '{monitor.name}': that is a dimension of the data. "
+                f"Take another name, such as '{monitor.name}.out'.",
+                parameter="monitors",
+            )
+    return found
 
 
 def _resolve(program: Program, name: str, record: Record, single: bool) -> Monitor:
     if callable(record.path):
-        read, slots, paths, unit, units = _probe(program, record.path, name, single)
+        computed = _probe(program, record.path, name, single)
+        read: Units | Computed = computed
+        unit, units, paths = computed.unit, computed.units, computed.paths
     else:
         path, _, signal = str(record.path).rpartition(".")
-        group = program.group_of(path)
-        span, slot = group.span(path), (group.number, signal)
+        read, paths = _units(program, path, signal), (path,)
         model = program.flat.vertices[path]
         unit, units = model.signals()[signal].unit(model), model.signal_size(signal)
-        if units != model.size:
-            span = slice(0, units)
-        whole = span == slice(0, group.size)
-        read = (lambda get: get(slot)) if whole else (lambda get: get(slot)[span])
-        slots, paths = (slot,), (path,)
     clocks = {program.group_of(p).every for p in paths}
     if len(clocks) > 1:
-        raise ClockError(f"monitor '{name}' reads nodes with different clocks: record them apart.")
+        raise ClockError(
+            f"monitor '{name}' reads nodes with different clocks ({', '.join(paths)}): record them "
+            "apart."
+        )
     clock = clocks.pop()
-    step = clock * program.dt
     period = 1
     if record.every is not None:
-        every = milliseconds(record.every, f"the interval of monitor '{name}'")
-        period = whole_steps(every, step, f"the interval of monitor '{name}'")
+        what = f"the interval of monitor '{name}'"
+        period = whole_steps(milliseconds(record.every, what), clock * program.dt, what)
     model = program.flat.vertices[paths[0]]
-    one = len(set(paths)) == 1 and units == model.size
+    one = len(paths) == 1 and units == model.size
     node = ("unit" if single else paths[0]) if one else f"{name}.unit"
     labels = model.labels if one else None
-    return Monitor(
-        name, read, slots, period, clock, record.reduce == "mean", unit, node, units, labels
-    )
+    mean = record.reduce == "mean"
+    return Monitor(name, read, read.slots, period, clock, mean, unit, node, units, labels)
 
 
+@dataclass(frozen=True)
+class Units:
+    """Reads some units of one signal of a group. Equal ones share a compilation."""
+
+    slot: Slot
+    start: int | None
+    stop: int | None
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return (self.slot,)
+
+    def __call__(self, get: Get) -> Any:
+        value = get(self.slot)
+        return value if self.start is None else value[self.start : self.stop]
+
+
+def _units(program: Program, path: str, signal: str) -> Units:
+    group, model = program.group_of(path), program.flat.vertices[path]
+    span, slot = group.span(path), (group.number, signal)
+    if span == slice(0, group.size) or model.signal_size(signal) != model.size:
+        return Units(slot, None, None)  # outputs of a size of their own stand alone
+    return Units(slot, span.start, span.stop)
+
+
+# ---------------------------------------------------------------- callables
 class View:
     """What a callable monitor sees: ``m.cortex.x``, ``m.lfp()``; quantities where units are."""
 
-    def __init__(self, program: Program, prefix: str, get: Callable[[Slot], Any]) -> None:
-        self._program, self._prefix, self._get = program, prefix, get
+    def __init__(self, program: Program, prefix: str, get: Get, reads: list[Any]) -> None:
+        self._program, self._prefix, self._get, self._reads = program, prefix, get, reads
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -178,65 +276,98 @@ class View:
         path = f"{self._prefix}.{name}" if self._prefix else name
         vertices = self._program.flat.vertices
         if path in vertices or any(p.startswith(f"{path}.") for p in vertices):
-            return View(self._program, path, self._get)
+            return View(self._program, path, self._get, self._reads)
         if self._prefix not in vertices:
             raise PortError(f"there is no node '{path}'.{did_you_mean(path, vertices)}", path=path)
         model = vertices[self._prefix]
         signals = model.signals()
         if name in model._specs:
-            return getattr(model, name)
-        if name not in signals:
-            raise PortError(
-                f"'{self._prefix}' ({type(model).__name__}) has no signal '{name}'."
-                f"{did_you_mean(name, signals)} It has: {', '.join(signals)}.",
-                path=path,
+            value = getattr(model, name)
+            constant = (
+                np.asarray(u.get_magnitude(value)).tobytes() if name in model.arrays() else b""
             )
-        group = self._program.group_of(self._prefix)
-        span = group.span(self._prefix)
-        if model.signal_size(name) != model.size:
-            span = slice(0, model.signal_size(name))
-        value = attach(self._get((group.number, name))[span], signals[name].unit(model))
+            self._reads.append((path, constant))
+            return value
+        if name not in signals:
+            no_port(model, name, self._prefix)
+        units = _units(self._program, self._prefix, name)
+        self._reads.append((self._prefix, units))
+        value = attach(units(self._get), signals[name].unit(model))
         return (lambda: value) if isinstance(signals[name], Output) else value
 
 
-def _probe(
-    program: Program, function: Callable[[Any], Any], name: str, single: bool
-) -> tuple[Read, tuple[Slot, ...], tuple[str, ...], Unit, int]:
-    """Call it once on abstract values: what it reads, its unit, its size."""
-    prefix = next(iter(program.flat.vertices)) if single else ""
-    seen: dict[Slot, None] = {}
-    units: list[Unit] = []
+@dataclass(frozen=True)
+class Computed:
+    """Reads what a callable makes of a view.
 
-    def call(get: Callable[[Slot], Any]) -> Any:
-        value = function(View(program, prefix, get))
-        return value() if callable(value) else value
+    Equal ones share a compilation: the same callable, which reads the same signals, and the same
+    values of parameters (they are constants of the compiled code).
+    """
 
-    def spy(slot: Slot) -> Any:
-        seen[slot] = None
-        group = program.groups[slot[0]]
-        return jnp.zeros(group.model.signal_size(slot[1]) or group.size)
+    function: Callable[[Any], Any] = field(repr=False)
+    prefix: str
+    reads: tuple[Any, ...]
+    units: int
+    unit: Unit = field(compare=False)
+    program: Program = field(repr=False, compare=False)
 
-    def traced() -> Any:
-        value = call(spy)
-        units.append(unit_of(value))
-        return jnp.atleast_1d(getattr(value, "mantissa", value))
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The nodes whose signals it reads."""
+        return tuple(dict.fromkeys(path for path, read in self.reads if isinstance(read, Units)))
 
-    shape = jax.eval_shape(traced).shape
-    if not seen or len(shape) != 1:
-        raise GraphError(
-            f"monitor '{name}' must return one value per unit of the signals it reads, but "
-            f"returned shape {shape}."
-        )
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(dict.fromkeys(r.slot for _, r in self.reads if isinstance(r, Units)))
 
-    def one(values: dict[Slot, Any]) -> Any:
-        value = call(values.__getitem__)
-        plain = value.to_decimal(units[0]) if isinstance(value, Quantity) else value
+    def __call__(self, get: Get) -> Any:
+        values = {slot: get(slot) for slot in self.slots}
+        batched = any(v.ndim > 1 for v in values.values())
+        return jax.vmap(self._one, -1, -1)(values) if batched else self._one(values)
+
+    def _one(self, values: dict[Slot, Any]) -> Any:
+        value = _called(self.function, View(self.program, self.prefix, values.__getitem__, []))
+        plain = value.to_decimal(self.unit) if isinstance(value, u.Quantity) else value
         return jnp.atleast_1d(plain)
 
-    def read(get: Callable[[Slot], Any]) -> Any:
-        values = {slot: get(slot) for slot in seen}
-        batched = any(v.ndim > 1 for v in values.values())
-        return jax.vmap(one, -1, -1)(values) if batched else one(values)
 
-    paths = tuple(dict.fromkeys(p for slot in seen for p in program.groups[slot[0]].paths))
-    return read, tuple(seen), paths, units[0], int(np.prod(shape))
+def _called(function: Callable[[Any], Any], view: View) -> Any:
+    value = function(view)
+    return value() if callable(value) else value  # an output that was named, not called
+
+
+def _probe(program: Program, function: Callable[[Any], Any], name: str, single: bool) -> Computed:
+    """Call it once on abstract values: what it reads, its unit, its size."""
+    prefix = next(iter(program.flat.vertices)) if single else ""
+    reads: list[Any] = []
+    units: list[Unit] = []
+
+    def get(slot: Slot) -> Any:
+        return jnp.zeros(program.groups[slot[0]].model.signal_size(slot[1]))
+
+    def traced() -> Any:
+        value = _called(function, View(program, prefix, get, reads))
+        units.append(unit_of(value))
+        plain = value.mantissa if isinstance(value, u.Quantity) else value
+        if not isinstance(plain, (jax.Array, np.ndarray, Real)):
+            raise _not_per_unit(name, brief(value))
+        return jnp.atleast_1d(jnp.asarray(plain))
+
+    try:
+        shape = jax.eval_shape(traced).shape
+    except u.UnitMismatchError as error:
+        raise UnitError(
+            f"monitor '{name}': the units inside do not fit: {mismatch(error)}."
+        ) from error
+    found = Computed(function, prefix, tuple(dict.fromkeys(reads)), 0, units[0], program)
+    if not found.slots or len(shape) != 1:
+        raise _not_per_unit(name, f"shape {shape} from {len(found.slots)} signals")
+    return Computed(function, prefix, found.reads, shape[0], units[0], program)
+
+
+def _not_per_unit(name: str, returned: str) -> GraphError:
+    return ParameterError(
+        f"monitor '{name}' must return one value per unit of the signals it reads, as in "
+        f"lambda m: m.cortex.x ** 2, but returned {returned}.",
+        parameter="monitors",
+    )

@@ -41,8 +41,10 @@ class Progress:
         speed = done / 1000 / spent
         left = spent / share - spent
         state = f"{_clock(left)} left" if share < 1 else f"done in {_clock(spent)}"
-        return f"{show_time(round(done))} of {show_time(self.total)} ({share:.0%}), " \
-               f"{speed:.3g} x real time, {state}"
+        return (
+            f"{show_time(round(done))} of {show_time(self.total)} ({share:.0%}), "
+            f"{speed:.3g} x real time, {state}"
+        )
 
     def _write(self, line: str) -> None:
         self.drawn = True

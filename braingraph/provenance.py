@@ -37,7 +37,7 @@ def attributes(sim: Simulator, graph: Graph, program: Program) -> dict[str, Any]
         "host": socket.gethostname(),
         "backend": jax.default_backend(),
         "devices": [d.device_kind for d in jax.devices()],
-        "x64": bool(jax.config.jax_enable_x64),
+        "x64": jax.numpy.result_type(float).name == "float64",
         "command": sys.argv,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
@@ -61,7 +61,13 @@ def structure(program: Program) -> str:
     for g in program.groups:
         add(kind(g.model), g.paths, g.sizes, g.every)
         add([program.flat.vertices[p].in_size for p in g.paths])
-        add({k: getattr(v, "shape", ()) for k, v in g.model.arrays().items() if g.model._specs[k].free})
+        add(
+            {
+                k: getattr(v, "shape", ())
+                for k, v in g.model.arrays().items()
+                if g.model._specs[k].free
+            }
+        )
     for b in program.bundles:
         add(kind(b.coupling.with_values(conn=None)), b.source, b.target, b.paired)
         add([e.interpolation for e in b.edges], [e.coupling.conn is None for e in b.edges])

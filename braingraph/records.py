@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import brainunit as u
 import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from braingraph.errors import RunError
-from braingraph.units import Quantity
 
 #: Names that a stored monitor gives to arrays of its own.
 _TAKEN = ("data", "time")
@@ -247,7 +247,7 @@ def _coordinate(dim: str, values: Any, name: str) -> xr.Variable:
     attrs: dict[str, Any] = {}
     if isinstance(values, xr.Variable):
         values, attrs = values.values, dict(values.attrs)
-    elif isinstance(values, Quantity):
+    elif isinstance(values, u.Quantity):
         values, attrs = values.to_decimal(values.unit), {"units": str(values.unit)}
     array = np.asarray(values)
     if array.ndim != 1 or not array.size:

@@ -229,17 +229,19 @@ def _svg(graph: Graph) -> str:
 
     block = arrange(graph, leaf, gap)
     boxes = {box.path: box for box in block.boxes if not box.frame}
-    drawn = [_drawn_box(box, models.get(box.path)) for box in block.boxes]
+    frames = [_drawn_box(box, None) for box in block.boxes if box.frame]
+    drawn = [_drawn_box(box, models[path]) for path, box in boxes.items()]
+    lines = []
     extent: list[Point] = [(0.0, 0.0)]
     for box in block.boxes:
         extent += [(box.x, box.y), (box.x + box.width, box.y + box.height)]
     for (source, target), edges in arrows.items():
         half = _label_width(edges) / 2
         curve = route(boxes[source], boxes[target], list(boxes.values()), half)
-        drawn.append(_drawn_arrow(curve, edges))
+        lines.append(_drawn_arrow(curve, edges))
         x, y = curve.label
-        extent += [*curve.points, (x - half, y - LABEL * len(edges)), (x + half, y)]
-    return _document(_counts(graph), extent, drawn)
+        extent += [*curve.along(), (x - half, y - LABEL * len(edges)), (x + half, y)]
+    return _document(_counts(graph), extent, [*frames, *lines, *drawn])
 
 
 def _document(title: str, extent: list[Point], drawn: list[str]) -> str:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -179,9 +180,7 @@ class Simulator:
         if graph is not self.graph:
             return compile_graph(graph, self.dt, self.method, observed=observed)
         if observed not in self._programs:
-            self._programs[observed] = compile_graph(
-                graph, self.dt, self.method, observed=observed
-            )
+            self._programs[observed] = compile_graph(graph, self.dt, self.method, observed=observed)
         return self._programs[observed]
 
     def _steps(self, given: Any, what: str) -> int:
@@ -225,7 +224,8 @@ class Simulator:
         return as_function(self, duration, monitors, _batch(batch_size), initial, history)
 
     def __repr__(self) -> str:
-        return f"Simulator({self.graph!r}, dt={self.dt:g} ms, method={self.method!r}, seed={self.seed})"
+        how = f"dt={self.dt:g} ms, method={self.method!r}, seed={self.seed}"
+        return f"Simulator({self.graph!r}, {how})"
 
 
 def _batch(size: Any) -> int | None:
@@ -241,13 +241,11 @@ def _key(
     program: Program, monitors: tuple[Monitor, ...], batch: int | None, total: int, skip: int
 ) -> Any:
     """What decides the compiled code: the program's structure, what is sampled, the batch."""
-    import jax
-
     sampled = tuple(
         (m.slots, m.period, m.mean, m.units, m.read if "<lambda>" not in repr(m.read) else m.name)
         for m in monitors
     )
-    return (provenance.structure(program), sampled, batch, total, skip, jax.config.jax_enable_x64)
+    return (provenance.structure(program), sampled, batch, total, skip, jnp.result_type(float).name)
 
 
 class _Session:
@@ -275,8 +273,8 @@ class _Session:
         samples = (self.total - self.skip) // (m.period * m.clock)
         if samples < 1:
             raise ParameterError(
-                f"monitor '{m.name}' has an interval of {m.interval(self.dt):g} ms, longer than the "
-                f"{(self.total - self.skip) * self.dt:g} ms that are recorded.",
+                f"monitor '{m.name}' has an interval of {m.interval(self.dt):g} ms, longer than "
+                f"the {(self.total - self.skip) * self.dt:g} ms that are recorded.",
                 parameter="monitors",
             )
         return Recording(

@@ -93,7 +93,7 @@ class WhiteNoise(_Noise):
 
     @Output(unit=lambda model: model._emits())
     def out(self, s: Any, i: Any) -> Any:
-        unit = unit_of(self.sigma)
+        unit: Any = unit_of(self.sigma)
         if unit == ONE:
             return self.mean + self.sigma * i.xi / jnp.sqrt(i.dt.to_decimal(TIME))
         return self.mean + self.sigma * i.xi / u.math.sqrt(i.dt)

@@ -6,7 +6,8 @@ however long the run; they are held over the step. Units on ``out`` follow the v
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
 import brainunit as u
 import jax
@@ -130,19 +131,20 @@ def _steps(time: Any, dt: Any) -> Any:
 
 
 class ArrayStimulus(Node):
-    """A recorded or computed series, one row a step, held over the step.
+    """A recorded or computed series, each row held over its interval.
 
-    Equation, with m rows::
+    Equation, with m rows and k = n // round(every / dt) (k = n without ``every``)::
 
-        out_n = gain * values[n]                          n < m
-        out_n = 0 | gain * values[m-1] | gain * values[n mod m]     n >= m, by ``after``
+        out_n = gain * values[k]                                        k < m
+        out_n = 0 | gain * values[m - 1] | gain * values[k mod m]       k >= m, by ``after``
 
     Parameters
     ----------
     in_size : int or tuple of int
-    values : array (step, unit) or (step,), any unit
-        A series without a unit axis goes to every unit. Rows count the node's own steps, from 0:
-        give the node the series' sampling interval as ``dt`` to hold each row that long.
+    values : array (row, unit) or (row,), any unit
+        Rows from t = 0 on. A series without a unit axis goes to every unit.
+    every : time, optional
+        The sampling interval, rounded to whole steps. Default: one row a step, whatever dt is.
     gain : dimensionless, default 1.0
         The strength, of each unit if given as an array.
     after : {"zero", "hold", "repeat"}, default "zero"
@@ -155,17 +157,18 @@ class ArrayStimulus(Node):
     Errors
     ------
     ParameterError
-        No values, or an unknown ``after``.
+        No values, an interval that is not positive, or an unknown ``after``.
     ShapeError
         The values have no row, or not one column a unit.
 
     >>> import brainunit as u
     >>> from braingraph.nodes.stimulus import ArrayStimulus
-    >>> ArrayStimulus(3, values=[0.0, 1.0, 0.0, -1.0] * u.mV, after="repeat")
-    ArrayStimulus(3, values=array(4,) [mV], after='repeat')
+    >>> ArrayStimulus(3, values=[0.0, 1.0, 0.0, -1.0] * u.mV, every=2.0 * u.ms, after="repeat")
+    ArrayStimulus(3, values=array(4,) [mV], every=2 [ms], after='repeat')
     """
 
     values: Any = parameter(None, free=True, any_unit=True)
+    every: Any = parameter(None, unit=u.ms, positive=True)
     gain: Any = 1.0
     after: str = "zero"
 
@@ -179,7 +182,7 @@ class ArrayStimulus(Node):
             )
         if self.values is None:
             raise ParameterError(
-                "ArrayStimulus needs values, one row a step, as in values=np.zeros((1000, "
+                "ArrayStimulus needs values, (row, unit), as in values=np.zeros((1000, "
                 f"{self.size})).",
                 parameter="values",
             )
@@ -187,20 +190,22 @@ class ArrayStimulus(Node):
         if len(shape) not in (1, 2) or not shape[0] or shape[1:] not in ((), (self.size,)):
             fix = " The transpose fits: pass values.T." if shape[:1] == (self.size,) else ""
             raise ShapeError(
-                f"ArrayStimulus.values have shape {shape}, but must be (steps, {self.size}) or "
-                f"(steps,): (step, unit).{fix}",
+                f"ArrayStimulus.values have shape {shape}, but must be (rows, {self.size}) or "
+                f"(rows,): (row, unit).{fix}",
                 given=shape,
-                needed=("steps", self.size),
+                needed=("rows", self.size),
             )
 
     @Output(unit="values")
     def out(self, s: Any, i: Any) -> Any:
         values = jnp.asarray(u.get_magnitude(self.values))
         rows = values.shape[0]
-        n = i.n % rows if self.after == "repeat" else jnp.minimum(i.n, rows - 1)
-        row = values[n]
+        k = i.n
+        if self.every is not None:
+            k = k // jnp.maximum(_steps(self.every, i.dt), 1)
+        row = values[k % rows if self.after == "repeat" else jnp.minimum(k, rows - 1)]
         if self.after == "zero":
-            row = jnp.where(i.n < rows, row, 0.0)
+            row = jnp.where(k < rows, row, 0.0)
         return attach(self.gain * row, unit_of(self.values))
 
 
@@ -244,6 +249,7 @@ class FunctionStimulus(Node):
     f: Any = parameter(None)
     gain: Any = 1.0
     _emits: Any = None
+    _per_unit = False
 
     def __init__(self, in_size: Size, *, dt: Any = None, **given: Any) -> None:
         super().__init__(in_size, dt=dt, **given)
@@ -262,7 +268,16 @@ class FunctionStimulus(Node):
                 given=shape,
                 needed=(self.size,),
             )
-        self.__dict__["_emits"] = unit_of(value)
+        self.__dict__.update(_emits=unit_of(value), _per_unit=shape != ())
+
+    def bound(self, graph: Any, path: str) -> Self:
+        """The copy that stands in ``graph``."""
+        copy = super().bound(graph, path)
+        if self._per_unit:
+            # Vertices with one function are computed side by side; this one knows its own units
+            # only, so it must differ from every other. Partials compare by identity.
+            copy.__dict__["f"] = partial(self.f)
+        return copy
 
     @Output(unit=lambda model: model._emits)
     def out(self, s: Any, i: Any) -> Any:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import braingraph as bg
 from braingraph.component import Signals
 from braingraph.errors import BraingraphError, ParameterError, ShapeError, UnitError
 from braingraph.nodes.noise import GaussianNoise, OUProcess, WhiteNoise
@@ -265,6 +266,15 @@ def test_array_stimulus(after: str, rows: Any, unit: Any) -> None:
     np.testing.assert_array_equal(series(shared, range(7)), padded[rows, :1] * [1, 10])
 
 
+@pytest.mark.parametrize("dt", [0.1, 0.3])
+def test_a_series_has_its_own_sampling_interval(dt: float) -> None:
+    node = ArrayStimulus(2, values=TABLE, every=0.6 * u.ms, after="repeat")
+    m = round(0.6 / dt)
+    np.testing.assert_array_equal(
+        series(node, range(5 * m), dt), np.repeat(TABLE[[0, 1, 2, 0, 1]], m, 0)
+    )
+
+
 def test_constant_stimulus() -> None:
     node = ConstantStimulus(2, value=[1.0, 2.0] * u.Hz)
     assert node.signals()["out"].unit(node) == u.Hz
@@ -296,6 +306,67 @@ def test_a_function_may_return_one_value_a_unit() -> None:
     np.testing.assert_allclose(series(node, range(4)), right, rtol=1e-5, atol=1e-6)
 
 
+# ---------------------------------------------------------------- in a graph
+DT = 0.1 * u.ms
+
+
+def recorded(nodes: dict[str, Any], port: str, steps: int = 12) -> dict[str, Any]:
+    """A port of every node, every step, when they stand in one graph."""
+    g = bg.Graph()
+    for name, node in nodes.items():
+        g.add_node(name, node)
+    paths = [f"{name}.{port}" for name in nodes]
+    ds = bg.Simulator(g, dt=DT, seed=5).run(steps * DT, monitors=paths, progress=False)
+    return {name: np.asarray(ds[path]) for name, path in zip(nodes, paths, strict=True)}
+
+
+def test_a_graph_emits_white_noise_by_its_address() -> None:
+    nodes = {"one": WhiteNoise(3, sigma=0.2), "two": WhiteNoise(2, mean=1.0)}
+    got = recorded(nodes, "out")
+    for name, node in nodes.items():
+        k = key(5, path_words(f"{name}.xi"))
+        xi = normals(*k, 0, 12, jnp.arange(node.size, dtype=jnp.uint32), jnp.float32)
+        right = node.mean + node.sigma * np.asarray(xi) / np.sqrt(0.1)
+        np.testing.assert_allclose(got[name], right, rtol=2e-6)
+
+
+def test_a_graph_steps_ou_processes() -> None:
+    nodes = {"one": OUProcess(3, sigma=0.2), "two": OUProcess(2, mean=1.0, tau=0.3 * u.ms)}
+    got = recorded(nodes, "x")
+    for name, node in nodes.items():
+        units = jnp.arange(node.size, dtype=jnp.uint32)
+        xi = normals(*key(5, path_words(f"{name}.xi")), 0, 12, units, jnp.float32)
+        x = node._inits["x"].draw(node, *key(5, path_words(f"{name}.x")), (node.size,))
+        for row in range(12):
+            x = ou_step(node, x, xi[row], 0.1)
+            np.testing.assert_allclose(got[name][row], x, rtol=1e-5, atol=1e-6)
+
+
+def test_stimuli_keep_apart_in_a_graph() -> None:
+    """Nodes of one class are computed side by side; each keeps its own series or function."""
+
+    def f(t: Any) -> Any:
+        return jnp.sin(t / u.ms + jnp.arange(3.0))
+
+    alike = FunctionStimulus(3, f=f)
+    nodes = {"a": alike, "b": alike, "c": FunctionStimulus(3, f=f, gain=2.0)}
+    got = recorded(nodes, "out")
+    np.testing.assert_array_equal(got["a"], got["b"])
+    np.testing.assert_array_equal(got["c"], 2 * got["a"])
+    rows = np.arange(6.0).reshape(3, 2)
+    got = recorded(
+        {
+            "a": ArrayStimulus(2, values=rows),
+            "b": ArrayStimulus(2, values=rows * u.mV, after="hold"),
+            "c": ArrayStimulus(2, values=-rows, after="repeat"),
+        },
+        "out",
+    )
+    np.testing.assert_array_equal(got["a"], np.vstack([rows, np.zeros((9, 2))]))
+    np.testing.assert_array_equal(got["b"], rows[[0, 1] + [2] * 10])
+    np.testing.assert_array_equal(got["c"], -rows[[0, 1, 2] * 4])
+
+
 # ---------------------------------------------------------------- mistakes
 MISTAKES: list[tuple[Any, type[BraingraphError], str]] = [
     (lambda: WhiteNoise(2, mean=1.0 * u.mV), UnitError, r"WhiteNoise.mean is in \[mV\].*\[1\]"),
@@ -310,9 +381,10 @@ MISTAKES: list[tuple[Any, type[BraingraphError], str]] = [
     (lambda: PulseTrain(1, duration=-1.0 * u.ms), ParameterError, "duration must be positive"),
     (lambda: PulseTrain(1, onset=3.0), UnitError, r"onset is in \[1\]"),
     (lambda: ArrayStimulus(2), ParameterError, "needs values"),
+    (lambda: ArrayStimulus(2, values=TABLE, every=0.0 * u.ms), ParameterError, "every must be"),
     (lambda: ArrayStimulus(2, values=TABLE, after="hodl"), ParameterError, "Did you mean 'hold'"),
     (lambda: ArrayStimulus(2, values=TABLE.T), ShapeError, "pass values.T"),
-    (lambda: ArrayStimulus(4, values=TABLE), ShapeError, r"must be \(steps, 4\) or \(steps,\)"),
+    (lambda: ArrayStimulus(4, values=TABLE), ShapeError, r"must be \(rows, 4\) or \(rows,\)"),
     (lambda: ArrayStimulus(2, values=np.zeros((0, 2))), ShapeError, r"\(0, 2\)"),
     (lambda: FunctionStimulus(2), ParameterError, "must be a function of the time"),
     (lambda: FunctionStimulus(2, f=lambda t: np.ones(3)), ShapeError, "each of 2 units"),

@@ -329,7 +329,7 @@ class Follower(Node):
     x = State(0.0)
     x_inp = Input(0.5)
 
-    def update(self, s: Any, i: Any, dt: Any) -> dict[str, Any]:  # type: ignore[override]
+    def update(self, s: Any, i: Any, dt: Any) -> dict[str, Any]:
         return {"x": i.x_inp}
 
 

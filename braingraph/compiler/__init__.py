@@ -14,7 +14,7 @@ with c = 0 for Euler, 0 and 1 for Heun, 0, 1/2, 1/2, 1 for RK4.
    the states ``x_k`` (for k <= 0 from the history). Between samples they are interpolated at
    ``p = n + c - d/dt``, in steps:
 
-   * ``d = 0``: the stage's own message.
+   * ``d = 0``: the stage's own message. Delays within a millionth of whole or half steps are such.
    * Euler, Heun (and exponential Euler): linearly between floor(p) and floor(p) + 1. Past the
      newest sample (n < p, when 0 < d < dt and c = 1): between sample n and the stage's own
      message, weights 1 - (p - n) and p - n.
@@ -25,11 +25,15 @@ with c = 0 for Euler, 0 and 1 for Heun, 0, 1/2, 1/2, 1 for RK4.
    stimuli, and the states of nodes that declare ``update``. Those nodes are stepped once, from
    the signals of the stage (0, x_n).
 5. **Bounds** of a state are applied to every stage's guess and to the new state.
-6. **A sample of a monitor at t_{n+1}** shows the states x_{n+1}; other signals are evaluated from
-   x_{n+1} and from messages at t_{n+1}, with what was held over the step that ended there.
-   ``mean`` averages the samples of the interval.
+6. **A sample of a monitor at t_{n+1}** is the stage (1, x_{n+1}) of step n: it shows the states
+   x_{n+1}, messages at t_{n+1} with n as the newest sample, and what step n held. ``mean``
+   averages the samples of the interval.
 7. **A node with a clock of its own** (period P = m dt) is stepped once every m steps, from the mean
-   over the interval of its inputs' samples; it is sampled at multiples of P.
+   over the interval of its inputs' samples; it is sampled at multiples of P. Nodes of one clock
+   are a network of their own, whose edges act within its stages; they feed no faster node.
+8. **History.** Before t = 0 a state has its initial value, or what ``history=`` gives (before the
+   oldest sample given, that one). Outputs follow from the states' history, with inputs at their
+   defaults, no noise, and t = 0.
 
 Nothing here mentions groups, blocks, chunks or devices: results do not depend on them.
 """
@@ -46,7 +50,7 @@ from braingraph import evaluate
 from braingraph.compiler.check import check, whole_steps
 from braingraph.compiler.delays import block_length, messages, with_parts
 from braingraph.compiler.flatten import flatten
-from braingraph.compiler.group import bundle, group
+from braingraph.compiler.group import bundle, check_slow_targets, group
 from braingraph.compiler.plan import Flat, Program
 from braingraph.compiler.schedule import Feedthrough, depths, order
 from braingraph.component import Observer
@@ -70,14 +74,13 @@ def compile_graph(
     passes = Feedthrough()
     groups = group(flat, every, depths(flat, dt, passes))
     bundles = bundle(flat, groups, dt, live)
+    check_slow_targets(groups, bundles)
     blocks = block_length(bundles, method, live, block)
     bundles = with_parts(bundles, groups, blocks, method, live)
     channels = {b.number: _channels(b, groups) for b in bundles}
     rings = messages(bundles, channels, blocks, method, live)
     sequence, needs = order(groups, bundles, passes)
-    return Program(
-        flat, dt, method, groups, bundles, rings, blocks, sequence, needs, pruned, live
-    )
+    return Program(flat, dt, method, groups, bundles, rings, blocks, sequence, needs, pruned, live)
 
 
 def prune(flat: Flat, observed: Iterable[str] | None) -> tuple[Flat, tuple[str, ...]]:
@@ -92,9 +95,7 @@ def prune(flat: Flat, observed: Iterable[str] | None) -> tuple[Flat, tuple[str, 
     kept = set(observed)
     for path in list(kept):
         kept |= nx.ancestors(reach, path)
-    pruned = tuple(
-        p for p, m in flat.vertices.items() if isinstance(m, Observer) and p not in kept
-    )
+    pruned = tuple(p for p, m in flat.vertices.items() if isinstance(m, Observer) and p not in kept)
     vertices = {p: m for p, m in flat.vertices.items() if p not in pruned}
     edges = tuple(e for e in flat.edges if e.target.rpartition(".")[0] in vertices)
     return Flat(vertices, edges), pruned

@@ -16,7 +16,7 @@ from braingraph.compiler.plan import Group, Message, Slot
 from braingraph.compiler.values import row_length
 from braingraph.component import Coupling
 from braingraph.errors import ParameterError, PortError, ShapeError, did_you_mean
-from braingraph.units import TIME, attach, strip
+from braingraph.units import TIME, attach, magnitude, strip
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,10 @@ def keys(engine: Engine, seed: int) -> dict[int, dict[str, Any]]:
             words = [unit_key(engine, seed, f"{path}.{name}") for path in g.paths]
             out[g.number][name] = tuple(
                 np.concatenate(
-                    [np.broadcast_to(w[k], (n, *engine.batch)) for w, n in zip(words, g.sizes)]
+                    [
+                        np.broadcast_to(w[k], (n, *engine.batch))
+                        for w, n in zip(words, g.sizes, strict=True)
+                    ]
                 )
                 for k in (0, 1)
             )
@@ -66,10 +69,8 @@ def _initial(engine: Engine, model: Any, name: str, path: str, seed: int) -> Arr
     init, unit = model._inits[name], model._states[name].unit(model)
     if hasattr(init, "draw"):
         k0, k1 = unit_key(engine, seed, path)
-        if not engine.batch:
-            return np.asarray(init.draw(model, k0, k1, (model.size,)))
-        drawn = [init.draw(model, a, b, (model.size,)) for a, b in zip(k0, k1, strict=True)]
-        return np.stack([np.asarray(d) for d in drawn], -1)
+        drawn = np.asarray(init.draw(model, k0, k1, (model.size,), unit=unit))
+        return np.moveaxis(drawn, 0, -1) if engine.batch else drawn
     if callable(init):
         init = init(model.in_size)
     plain = np.asarray(strip(init, unit, f"{path} at the start"), float)
@@ -89,7 +90,8 @@ def _initial(engine: Engine, model: Any, name: str, path: str, seed: int) -> Arr
 def snapshot(engine: Engine, carry: Carry) -> State:
     """What a finished chunk leaves, addressed by path."""
     program = engine.program
-    states, means = {}, {}
+    states: dict[str, Array] = {}
+    means: dict[str, Array] = {}
     for g in program.groups:
         values = {**carry["x"], **carry["slow"]}.get(g.number, {})
         for name, value in values.items():
@@ -136,7 +138,9 @@ class Beginning:
     ) -> Carry:
         """From states by group and the past: samples of signals, or the messages of a state."""
         engine, program = self.engine, self.engine.program
-        rings, recent, p = {}, {}, {}
+        rings: dict[int, Array] = {}
+        recent: dict[int, Array] = {}
+        p: dict[int, Array] = {}
         for m in program.messages:
             name = message_name(engine, m)
             if name in kept:
@@ -232,7 +236,7 @@ class Beginning:
         moving = any(v.ndim > 1 + len(engine.batch) for v in states.values())
         model = engine.model(group, packed)
         inputs = {
-            k: jnp.full((group.size,), getattr(v.default, "mantissa", v.default), engine.dtype)
+            k: jnp.full((group.size,), magnitude(v.default), engine.dtype)
             for k, v in group.model._inputs.items()
         }
         inputs |= {k: jnp.zeros(group.size, engine.dtype) for k in group.model._normals}
@@ -282,9 +286,7 @@ def _resized(history: Array, samples: int) -> Array:
     missing = samples - history.shape[2]
     if missing <= 0:
         return history[:, :, -missing:]
-    first = jnp.broadcast_to(
-        history[:, :, :1], (*history.shape[:2], missing, *history.shape[3:])
-    )
+    first = jnp.broadcast_to(history[:, :, :1], (*history.shape[:2], missing, *history.shape[3:]))
     return jnp.concatenate([first, history], 2)
 
 
@@ -318,8 +320,9 @@ def sample_history(
                 first = np.broadcast_to(plain[:1], (samples - len(plain), size))
                 plain = np.concatenate([first, plain])
         batch = (1,) * len(engine.batch)
-        out[path] = np.broadcast_to(plain.reshape(*plain.shape, *batch),
-                                    (*plain.shape, *engine.batch))
+        out[path] = np.broadcast_to(
+            plain.reshape(*plain.shape, *batch), (*plain.shape, *engine.batch)
+        )
     return out
 
 
@@ -363,7 +366,9 @@ def given_states(engine: Engine, initial: Mapping[str, Any]) -> dict[str, Array]
                 path=path,
             )
         model, name = known[path]
-        plain = np.asarray(strip(value, model._states[name].unit(model), f"initial '{path}'"), float)
+        plain = np.asarray(
+            strip(value, model._states[name].unit(model), f"initial '{path}'"), float
+        )
         if plain.ndim == 0 or plain.shape == model.in_size:
             plain = np.broadcast_to(plain, model.in_size).reshape(-1)
             plain = plain.reshape(-1, *[1] * len(engine.batch))

@@ -14,6 +14,7 @@ import numpy as np
 
 from braingraph.compiler.plan import Blocks, Bundle, Entries, Group, Message, Part
 from braingraph.component import Coupling
+from braingraph.units import magnitude
 
 #: Windows are gathered in multiples of 8 samples: measured on a CPU with AVX-512, a window of 16
 #: costs 0.27 ns per sample and connection, of 8 0.32, but of 10 or 11 0.6 and of 15 0.84.
@@ -33,7 +34,7 @@ def block_length(
     bundles: tuple[Bundle, ...], method: str, live: bool, forced: int | None
 ) -> Blocks:
     """The number of steps that costs least per step, and the reason in words."""
-    delays = [_reachable(b.entries, live)[0] for b in bundles]
+    delays = [delay_range(b.entries, live)[0] for b in bundles]
     steps = np.concatenate([np.zeros(0), *delays])
     steps = np.floor(steps[steps > 0]) - (1 if method == "rk4" else 0)
     steps = np.maximum(steps, 0)
@@ -63,10 +64,21 @@ def block_length(
     return Blocks(best, why, float(steps[steps >= best].min()) if by_step < count else math.inf)
 
 
-def _reachable(entries: Entries, live: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The least and greatest delay, in steps, that each connection may come to have."""
+def delay_range(entries: Entries, live: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The least and greatest delay, in steps, that each connection may come to have.
+
+    A live delay of a step or more stays so: the order of evaluation rests on it.
+    """
     margin = MARGIN if live else 0.0
-    return entries.delay * (1 - margin), entries.delay * (1 + margin)
+    low = np.maximum(entries.delay * (1 - margin), np.minimum(entries.delay, 1.0))
+    return np.where(entries.delay < 1, entries.delay * (1 - margin), low), entries.delay * (
+        1 + margin
+    )
+
+
+def within_step(entries: Entries) -> bool:
+    """Whether any connection carries something within the step, at its later stages."""
+    return bool((entries.delay < 1).any())
 
 
 def parts(
@@ -74,7 +86,7 @@ def parts(
 ) -> tuple[Part, ...]:
     """A bundle's connections by the way they travel."""
     entries = bundle.entries
-    low, _ = _reachable(entries, live)
+    low, _ = delay_range(entries, live)
     ahead = 1 if method == "rk4" else 0
     now = entries.delay == 0
     block = ~now & (np.floor(low) - ahead >= blocks.length)
@@ -102,24 +114,22 @@ def _layout(bundle: Bundle, entries: Entries, sources: int, transport: str, move
     uniform = not moves and bool((entries.delay == entries.delay[0]).all())
     fixed = transport == "now" or (transport == "block" and uniform)
     every = len(entries) == rows * sources
-    scalar = all(e.coupling.conn is not None and np.ndim(_plain(e)) == 0 for e in bundle.edges)
+    scalar = all(
+        e.coupling.conn is not None and np.ndim(magnitude(e.coupling.conn)) == 0
+        for e in bundle.edges
+    )
     if fixed and every and scalar and len(bundle.edges) == 1:
         return "mean"
     if (
         fixed
-        and len(entries) == rows == sources
-        and np.array_equal(entries.row, entries.source)
+        and len(entries) == rows
         and np.array_equal(entries.row, np.arange(rows))
+        and (np.diff(entries.source) == 1).all()
     ):
         return "one"
     if fixed and len(entries) >= DENSE_SHARE * rows * sources and rows * sources > 16:
         return "dense"
     return "padded"
-
-
-def _plain(edge: object) -> object:
-    conn = edge.coupling.conn  # type: ignore[attr-defined]
-    return getattr(conn, "mantissa", conn)
 
 
 def messages(
@@ -137,7 +147,7 @@ def messages(
         by_block, by_step = 0, 0
         for bundle in family:
             for part in bundle.parts:
-                longest = math.ceil(_reachable(part.entries, live)[1].max()) + extra + 1
+                longest = math.ceil(delay_range(part.entries, live)[1].max()) + extra + 1
                 if part.transport == "block":
                     by_block = max(by_block, longest)
                 elif part.transport == "step":

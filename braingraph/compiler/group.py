@@ -15,8 +15,9 @@ from braingraph import evaluate
 from braingraph.compiler.plan import Bundle, Entries, Flat, Group
 from braingraph.component import Coupling, Node
 from braingraph.doctor import kind, pair
+from braingraph.errors import ClockError
 from braingraph.graph import Edge, coupling_mask
-from braingraph.units import attach, unit_of
+from braingraph.units import attach, magnitude, unit_of
 
 
 def group(flat: Flat, every: dict[str, int], depth: dict[str, int]) -> tuple[Group, ...]:
@@ -39,9 +40,7 @@ def group(flat: Flat, every: dict[str, int], depth: dict[str, int]) -> tuple[Gro
     return tuple(groups)
 
 
-def bundle(
-    flat: Flat, groups: tuple[Group, ...], dt: float, live: bool
-) -> tuple[Bundle, ...]:
+def bundle(flat: Flat, groups: tuple[Group, ...], dt: float, live: bool) -> tuple[Bundle, ...]:
     """Edges with equal coupling, source port and target port become one bundle of rows.
 
     A row is a target unit and what it hears. ``post`` runs once a row. When ``post`` is additive
@@ -65,7 +64,7 @@ def bundle(
         if additive and not live:
             values = _values(edge.coupling, frozenset(edge.coupling._specs) - {"conn"})
         families.setdefault((form, values), []).append(edge)
-    bundles = []
+    bundles: list[Bundle] = []
     for (form, _), edges in families.items():
         _, source_group, out, target_group, port = form
         merge = traits[form][0] and not (live and len(edges) > 1)
@@ -149,13 +148,13 @@ def _rows(
 
 
 def delay_steps(edge: Edge, dt: float) -> np.ndarray:
-    """Delays in steps, flat; whole numbers where the division misses them by rounding only."""
+    """Delays in steps, flat; whole or half numbers where they are missed by rounding only."""
     if edge.delay is None:
         return np.zeros(1)
     steps = np.ravel(np.asarray(edge.delay, float)) / dt
-    whole = np.rint(steps)
-    near = np.abs(steps - whole) <= 1e-6 * np.maximum(1.0, steps)
-    return np.where(near | (edge.interpolation == "nearest"), whole, steps)
+    half = np.rint(2 * steps) / 2
+    steps = np.where(np.abs(steps - half) <= 1e-6 * np.maximum(1.0, steps), half, steps)
+    return np.rint(steps) if edge.interpolation == "nearest" else steps
 
 
 def _split(port: str) -> tuple[str, str]:
@@ -171,17 +170,43 @@ def _kind(coupling: Coupling) -> tuple[Any, ...]:
 def _values(coupling: Coupling, names: frozenset[str]) -> tuple[Any, ...]:
     arrays = coupling.arrays()
     return tuple(
-        (k, np.asarray(getattr(arrays[k], "mantissa", arrays[k])).tobytes())
-        for k in sorted(names)
-        if k in arrays
+        (k, np.asarray(magnitude(arrays[k])).tobytes()) for k in sorted(names) if k in arrays
     )
+
+
+def check_slow_targets(groups: tuple[Group, ...], bundles: tuple[Bundle, ...]) -> None:
+    """A slower node's own state cannot enter what faster nodes send it, step by step."""
+    for b in bundles:
+        target, source = groups[b.target[0]], groups[b.source[0]]
+        if target.every > source.every and _needs_target(b.coupling, source.model, b.source[1]):
+            e = b.edges[0]
+            raise ClockError(
+                f"{e.source} -> {e.target}: {type(b.coupling).__name__} compares its source with a "
+                "state of the target, which has a slower clock. Give both the same dt=, or use a "
+                "coupling that only adds, as in edges.AdditiveCoupling.",
+                source=e.source,
+                target=e.target,
+            )
+
+
+def _needs_target(coupling: Coupling, source: Node, out: str) -> bool:
+    one, unit = jnp.ones(1), source.signals()[out].unit(source)
+    channels, units = evaluate.message(coupling, one, unit)
+
+    def received(values: dict[str, Any]) -> Any:
+        s = tuple(attach(c, q) for c, q in zip(channels, units, strict=True))
+        bare = coupling.with_values(conn=None)
+        value = bare.post(s if len(s) > 1 else s[0], attach(values["y"], unit), one)
+        return magnitude(value)
+
+    return bool(evaluate.depends_on(received, {"y": one}))
 
 
 def _traits(coupling: Coupling, source: Node, out: str) -> tuple[bool, frozenset[str]]:
     """Is ``post`` additive, and which parameters does ``pre`` use?"""
     one, unit = jnp.ones(1), source.signals()[out].unit(source)
     arrays = {k: v for k, v in coupling.arrays().items() if k != "conn"}
-    plain = {k: jnp.asarray(getattr(v, "mantissa", v), float) for k, v in arrays.items()}
+    plain = {k: jnp.asarray(magnitude(v), float) for k, v in arrays.items()}
 
     def sent(values: dict[str, Any]) -> Any:
         filled = {k: attach(v, unit_of(arrays[k])) for k, v in values.items()}
@@ -194,6 +219,6 @@ def _traits(coupling: Coupling, source: Node, out: str) -> tuple[bool, frozenset
     def received(sums: tuple[Any, ...], w: Any) -> Any:
         s = tuple(attach(c, conn * q) for c, q in zip(sums, units, strict=True))
         value = coupling.post(s if len(s) > 1 else s[0], attach(one, unit), attach(w, conn))
-        return getattr(value, "mantissa", value)
+        return magnitude(value)
 
     return evaluate.is_linear(received, channels, one), in_pre

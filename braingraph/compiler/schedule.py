@@ -13,6 +13,7 @@ import networkx as nx
 import numpy as np
 
 from braingraph import evaluate
+from braingraph.compiler.delays import within_step
 from braingraph.compiler.group import delay_steps
 from braingraph.compiler.plan import Bundle, Flat, Group, Op, Slot
 from braingraph.component import Node
@@ -95,8 +96,7 @@ def order(
             needs[op] = frozenset((group.number, port) for port in inputs)
     for bundle in bundles:
         op = Op("bundle", bundle.target, bundle.number)
-        now = bool(len(bundle.entries)) and bool((bundle.entries.delay < 1).any())
-        needs[op] = frozenset([bundle.source]) if now else frozenset()
+        needs[op] = frozenset([bundle.source] if within_step(bundle.entries) else [])
     makes: dict[Slot, list[Op]] = {}
     for op in needs:
         waits.add_node(op)

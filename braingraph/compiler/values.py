@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from braingraph.compiler import transport
+from braingraph.compiler.delays import VECTOR
 from braingraph.compiler.plan import Bundle, Group, Part, Program
 from braingraph.component import Coupling
 from braingraph.graph import Edge
 from braingraph.integrate import STAGES
-from braingraph.units import TIME, Unit, attach, unit_of
+from braingraph.units import TIME, Unit, attach, magnitude, unit_of
 
 Packed = dict[str, Any]
 
@@ -34,7 +35,7 @@ def collect(program: Program) -> tuple[dict[str, Any], dict[str, Unit]]:
 
     def put(path: str, value: Any) -> None:
         units[path] = unit_of(value)
-        values[path] = np.asarray(getattr(value, "mantissa", value), float)
+        values[path] = np.asarray(magnitude(value), float)
 
     for path, model in program.flat.vertices.items():
         if path in program.pruned:
@@ -58,7 +59,8 @@ def pack(program: Program, values: Mapping[str, Any], dtype: Any, live: bool) ->
         packed["groups"].append(_group_values(program, group, values, xp))
     for bundle in program.bundles:
         packed["bundles"].append(_bundle_values(program, bundle, values, live, xp))
-    return _cast(packed, dtype, xp)
+    cast: Packed = _cast(packed, dtype, xp)
+    return cast
 
 
 def _cast(tree: Any, dtype: Any, xp: Any) -> Any:
@@ -110,9 +112,7 @@ def _bundle_values(
             if name != "conn"
         },
         "w": _row_sums(bundle, weights, xp),
-        "parts": [
-            _part_values(program, bundle, part, conn, delays, xp) for part in bundle.parts
-        ],
+        "parts": [_part_values(program, bundle, part, conn, delays, xp) for part in bundle.parts],
     }
 
 
@@ -155,7 +155,7 @@ def _part_values(
             ones = all(e.coupling.conn is None for e in bundle.edges)
             return {"weights": None if ones else weights}
         if part.layout == "dense":
-            return {"weights": transport.matrix(part, shape, weights, xp)}
+            return {"weights": transport.columns(part, shape, weights, xp)}
         return {
             "buckets": [
                 {
@@ -185,7 +185,7 @@ def message_of(program: Program, bundle: Bundle) -> Any:
 
 def row_length(message: Any) -> int:
     """Columns per source: two copies of the ring, and room for windows rounded up to a vector."""
-    return 2 * int(message.length) + transport.VECTOR
+    return 2 * int(message.length) + VECTOR
 
 
 def filled(coupling: Coupling, parameters: Mapping[str, Any]) -> Coupling:

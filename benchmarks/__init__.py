@@ -1,0 +1,1 @@
+"""How fast braingraph is, measured beside hand-written JAX and C: ``python -m benchmarks.run``."""

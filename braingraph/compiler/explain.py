@@ -1,0 +1,120 @@
+"""A program in words: what stands together, how it travels, in what order, and what it costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from braingraph.compiler.plan import Bundle, Group, Part, Program
+from braingraph.show import Tree, plural
+from braingraph.units import show_time
+
+if TYPE_CHECKING:
+    from braingraph.compiled import Compiled
+    from braingraph.monitors import Monitor
+
+LAYOUTS = {
+    "mean": "one weight, all to all: a mean field",
+    "one": "one to one",
+    "dense": "a matrix",
+    "padded": "rows of sources",
+}
+
+
+def program_tree(program: Program) -> Tree:
+    """Groups, bundles with their parts, the order of a stage, and the block."""
+    groups, bundles = program.groups, program.bundles
+    units = sum(g.size for g in groups)
+    head = (
+        f"Program: {plural(units, 'unit')} in {plural(len(groups), 'group')}, "
+        f"{plural(sum(len(b.edges) for b in bundles), 'edge')} in "
+        f"{plural(len(bundles), 'bundle')}, {program.method}, dt = {show_time(program.dt)}"
+    )
+    children = [
+        Tree(("groups",), tuple(_group(g, program) for g in groups)),
+        Tree(("bundles",), tuple(_bundle(b, program) for b in bundles)),
+        Tree(("order", _order(program))),
+        Tree(("block", f"{plural(program.blocks.length, 'step')}: {program.blocks.why}")),
+    ]
+    if program.pruned:
+        children.append(Tree(("left out", f"{', '.join(program.pruned)}: not recorded")))
+    return Tree((head,), tuple(c for c in children if c.children or len(c.columns) > 1))
+
+
+def _group(g: Group, program: Program) -> Tree:
+    clock = f"every {show_time(g.every * program.dt)}" if g.every > 1 else ""
+    return Tree((g.title, plural(len(g.paths), "vertex").replace("vertexs", "vertices"), clock))
+
+
+def _bundle(b: Bundle, program: Program) -> Tree:
+    return Tree((b.title,), tuple(_part(p, program) for p in b.parts))
+
+
+def _part(p: Part, program: Program) -> Tree:
+    how = {
+        "now": "no delay, at every stage",
+        "step": "shorter than a block, read step by step",
+        "block": "read once per block",
+    }[p.transport]
+    delays = p.entries.delay * program.dt
+    if p.transport == "now":
+        span = ""
+    elif p.uniform:
+        span = f"{delays[0]:g} ms"
+    else:
+        span = f"{delays.min():.4g}-{delays.max():.4g} ms"
+    if p.transport != "now" and not p.aligned:
+        span += ", cubic between samples" if program.method == "rk4" else ", interpolated"
+    elif p.transport != "now" and any_nearest(p, program):
+        span += ", rounded to steps"
+    return Tree((plural(len(p.entries), "connection"), LAYOUTS[p.layout], how, span))
+
+
+def any_nearest(p: Part, program: Program) -> bool:
+    """Whether a part holds delays that were rounded on request."""
+    return any(
+        e.interpolation == "nearest" for b in program.bundles if p in b.parts for e in b.edges
+    )
+
+
+def _order(program: Program) -> str:
+    names = []
+    for op in program.order:
+        group = program.groups[op.slot[0]]
+        more = "+" if len(group.paths) > 1 else ""
+        names.append(f"{group.paths[0]}{more}.{op.slot[1]}")
+    return " | ".join(["states", *dict.fromkeys(names)])
+
+
+def explain(compiled: Compiled, monitors: tuple[Monitor, ...], steps: int | None) -> str:
+    """The program, what is recorded, and what it needs on the device and on disk."""
+    program, engine = compiled.program, compiled.engine
+    tree = program_tree(program)
+    size = np.dtype(engine.dtype).itemsize * int(np.prod(engine.batch, initial=1))
+    recorded = []
+    total = 0
+    for m in monitors:
+        every = show_time(m.interval(program.dt))
+        what = f"{'mean over' if m.mean else 'every'} {every}"
+        samples = steps // (m.period * m.clock) if steps is not None else None
+        cost = ""
+        if samples is not None:
+            total += samples * m.units * size
+            cost = f"{plural(samples, 'sample')}, {show_bytes(samples * m.units * size)}"
+        recorded.append(Tree((m.name, plural(m.units, "unit"), what, cost)))
+    costs = [Tree(("on the device", f"about {show_bytes(compiled.memory())}"))]
+    if steps is not None:
+        costs.append(Tree(("recorded", f"{show_bytes(total)} before compression")))
+    replicas = (Tree(("replicas", str(engine.batch[0]))),) if engine.batch else ()
+    children = (*tree.children, *replicas, Tree(("monitors",), tuple(recorded)), *costs)
+    return Tree(tree.columns, children).text()
+
+
+def show_bytes(count: float) -> str:
+    """``12.5 MB``: powers of 1000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
