@@ -47,8 +47,9 @@ class Case:
     title: str
     steps: int
     contestants: Callable[[int, CReference | None], list[Contestant]]
-    memory: str = ""
+    memory: str
     per_run: int = 1
+    turns: int = 7
 
 
 # ---------------------------------------------------------------- contestants
@@ -151,7 +152,9 @@ CASES = {
     "A": Case("90 regions, all to all, delays 1-15 ms", 100_000, partial(regions, 90), "dense90"),
     "B": Case("90 regions, all to all, no delays", 100_000, undelayed, "undelayed90"),
     "E500": Case("500 regions, delays 1-15 ms", 10_000, partial(regions, 500), "dense500"),
-    "E2000": Case("2000 regions, delays 1-15 ms", 2_000, partial(regions, 2000), "dense2000"),
+    "E2000": Case(
+        "2000 regions, delays 1-15 ms", 2_000, partial(regions, 2000), "dense2000", turns=3
+    ),
     "demo": Case("tvb76, 1494 edges, delays 1-28 ms", 100_000, demo, "tvb76"),
     "short": Case("tvb192, 3466 edges, 22 of length 0", 50_000, short_edges, "tvb192"),
     "batch": Case("64 replicas of A, per replica", 5_000, batch, "dense90", 64),
@@ -212,7 +215,7 @@ def table(case: Case, contestants: list[Contestant], steps: int, peak: float) ->
 
 def streaming(quick: bool) -> list[str]:
     """A run ten times longer, every step of 90 regions kept, must not need more memory."""
-    steps = 20_000 if quick else 200_000
+    steps = 100_000 if quick else 300_000
     short, long = (memory.peak("dense90", n, stream=True) for n in (steps, 10 * steps))
     size = 10 * steps * 90 * 4 / 1e6
     return [
@@ -234,7 +237,9 @@ def main(arguments: list[str] | None = None) -> None:
     known = [*CASES, "stream"]
     parser.add_argument("--case", action="append", choices=known, help="only this one (repeatable)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the steps, 3 turns")
-    parser.add_argument("--turns", type=int, help="how often each contestant runs (default 7)")
+    parser.add_argument(
+        "--turns", type=int, help="how often each contestant runs (default 7; E2000 3)"
+    )
     parser.add_argument("--no-c", action="store_true", help="leave out the C references")
     given = parser.parse_args(arguments)
     c = CReference() if CReference.available() and not given.no_c else None
@@ -254,7 +259,7 @@ def main(arguments: list[str] | None = None) -> None:
         case = CASES[name]
         steps = case.steps // 10 if given.quick else case.steps
         contestants = case.contestants(steps, c)
-        measure(contestants, given.turns or (3 if given.quick else 7))
+        measure(contestants, given.turns or (3 if given.quick else case.turns))
         peak = memory.peak(case.memory, steps, replicas=case.per_run if case.per_run > 1 else None)
         print("\n".join(table(case, contestants, steps, peak)), flush=True)
 

@@ -34,7 +34,7 @@ def resting_state(connectome: bg.Connectome) -> bg.Graph:
     g.add_edge(
         cortex.x,
         cortex.x_inp,
-        edges.DiffusiveCoupling(conn=wiring.weights, k=0.2),
+        edges.DiffusiveCoupling(conn=wiring.weights, k=0.3),
         delay=wiring.lengths / SPEED,
         name="long_range",
     )
@@ -91,7 +91,9 @@ def draw(connectome: bg.Connectome, run: Any, fc: Any, path: Path) -> None:
     scan.set(title="BOLD", xlabel="time (s)", ylabel="region")
     figure.colorbar(image, ax=scan, label="signal change (%)")
 
-    image = links.imshow(fc, cmap="RdBu_r", vmin=-1, vmax=1)
+    others = np.where(np.eye(len(fc), dtype=bool), np.nan, fc)
+    most = float(np.nanmax(np.abs(others)))
+    image = links.imshow(others, cmap="RdBu_r", vmin=-most, vmax=most)
     links.set(title="Functional connectivity of BOLD", xlabel="region", ylabel="region")
     figure.colorbar(image, ax=links, label="correlation")
     figure.savefig(path, dpi=130)

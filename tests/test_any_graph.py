@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 from compare import agree
-from hypothesis import given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 import braingraph as bg
@@ -188,7 +188,14 @@ def compare(graph: bg.Graph, method: str) -> None:
 
 
 METHODS = st.sampled_from(["euler", "heun", "heun", "rk4", "exp_euler"])
-SETTINGS = {"derandomize": True, "deadline": None, "database": None}
+# Shrinking a failure would compile hundreds of programs: the graph is printed as it was drawn.
+SETTINGS: dict[str, Any] = {
+    "derandomize": True,
+    "deadline": None,
+    "database": None,
+    "phases": [Phase.generate],
+    "suppress_health_check": [HealthCheck.too_slow],
+}
 
 
 @settings(max_examples=12, **SETTINGS)

@@ -21,8 +21,11 @@ from braingraph.units import magnitude
 VECTOR = 8
 #: Block lengths worth trying. Longer ones gain nothing: a window of 32 costs 0.4 ns.
 LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16)
-WINDOW_NS, STEP_NS = 0.3, 2.0  # per connection and sample: in a window; read step by step
-STEP_FIXED_NS, BLOCK_FIXED_NS = 400.0, 8000.0  # per step, once any is read by step; per block
+#: Costs, measured on the same machine: per connection and sample of a window (shorter windows
+#: spread the reading of places and weights over fewer samples); per connection read step by step,
+#: and per step as soon as there is one; per block.
+WINDOW_NS, SHORT_WINDOW_NS = 0.28, 0.36
+STEP_NS, STEP_FIXED_NS, BLOCK_FIXED_NS = 4.0, 1300.0, 4000.0
 FREE_LENGTH = 32  # steps per block where no delay limits them
 #: Sums over more sources than this share of all go through a matrix.
 DENSE_SHARE = 0.5
@@ -49,8 +52,9 @@ def block_length(
         if by_step == count and length > 1:
             continue
         window = VECTOR * math.ceil(length / VECTOR) / length
+        window *= SHORT_WINDOW_NS if length <= VECTOR else WINDOW_NS
         costs[length] = (
-            WINDOW_NS * window * (count - by_step)
+            window * (count - by_step)
             + (STEP_NS * by_step + STEP_FIXED_NS if by_step else 0.0)
             + BLOCK_FIXED_NS / length
         )
