@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -60,6 +60,16 @@ class Compiled:
 
     def start(self, packed: Any, seed: int, initial: Any, history: Mapping[str, Any] | None) -> Any:
         """The carry of the first chunk."""
+        return self.beginning_of(seed, initial, history, self._begin)(packed)
+
+    def beginning_of(
+        self,
+        seed: int,
+        initial: Any,
+        history: Mapping[str, Any] | None,
+        carry: Callable[..., Any] | None = None,
+    ) -> Callable[[Any], Any]:
+        """The first carry as a function of the packed parameters (messages depend on them)."""
         engine = self.engine
         states = begin.initial_states(engine, seed)
         kept: Mapping[str, Any] = {}
@@ -73,10 +83,12 @@ class Compiled:
             states |= begin.given_states(engine, initial)
         past = begin.sample_history(engine, history, self.program.dt)
         x = begin.by_group(engine, states)
-        cast = {k: jnp.asarray(v, engine.dtype) for k, v in past.items()}
-        kept = {k: jnp.asarray(v, engine.dtype) for k, v in kept.items()}
-        means = {k: jnp.asarray(v, engine.dtype) for k, v in means.items()}
-        return self._begin(packed, x, cast, kept, means, step)
+        given = [
+            {k: jnp.asarray(v, engine.dtype) for k, v in arrays.items()}
+            for arrays in (past, kept, means)
+        ]
+        make: Callable[..., Any] = carry or self.beginning.carry
+        return lambda packed: make(packed, x, *given, step)
 
     def chunk(self, carry: Any, packed: Any, keys: Any, end: int, blocks: int) -> Any:
         return self._chunk(carry, packed, keys, np.int32(end), np.int32(blocks))

@@ -12,9 +12,9 @@ from braingraph.compiled import Compiled
 from braingraph.compiler import begin, compile_graph
 from braingraph.compiler.advance import Advance
 from braingraph.compiler.values import collect, pack
-from braingraph.errors import ParameterError, did_you_mean
+from braingraph.errors import ParameterError, ShapeError, did_you_mean
 from braingraph.monitors import requested, resolve
-from braingraph.units import attach, strip
+from braingraph.units import Unit, attach, strip
 
 if TYPE_CHECKING:
     from braingraph.simulator import Simulator
@@ -33,7 +33,7 @@ def as_function(
     """``fn(params) -> {monitor: (*batch, time, unit)}`` and the parameters' present values.
 
     The whole run is one scan of fixed length, so reverse-mode differentiation works; delays are
-    read as they are given, within the margin the blocks were planned for.
+    read as they are given, within the range the blocks were planned for.
     """
     total = sim._steps(duration, "duration")
     records = requested(monitors, sim.graph, sim.single)
@@ -45,28 +45,20 @@ def as_function(
     advance = Advance(engine, total, unrolled=True)
     values, units = collect(program)
     keys = begin.keys(engine, sim.seed)
+    history = {sim._named(k): v for k, v in (history or {}).items()}
+    if isinstance(initial, Mapping):
+        initial = {sim._named(k): v for k, v in initial.items()}
     blocks = -(-total // program.blocks.length)
     params = {path: attach(jnp.asarray(v, engine.dtype), units[path]) for path, v in values.items()}
-    states = begin.initial_states(engine, sim.seed)
-    if isinstance(initial, Mapping):
-        states |= begin.given_states(engine, {sim._named(k): v for k, v in initial.items()})
-    past = begin.sample_history(
-        engine, {sim._named(k): v for k, v in (history or {}).items()}, sim.dt
-    )
+    start = compiled.beginning_of(sim.seed, initial, history)
 
     def fn(params: Mapping[str, Any]) -> dict[str, Any]:
         plain = dict(values)
-        for path, value in params.items():
-            if path not in units:
-                raise ParameterError(
-                    f"there is no parameter '{path}'.{did_you_mean(path, units)}", parameter=path
-                )
-            plain[path] = strip(value, units[path], path) if hasattr(value, "to_decimal") else value
+        for given, value in params.items():
+            path = sim._named(given)
+            plain[path] = _plain(path, value, values, units)
         packed = pack(program, plain, engine.dtype, live=True)
-        x = begin.by_group(engine, states)
-        cast = {k: jnp.asarray(v, engine.dtype) for k, v in past.items()}
-        carry = compiled.beginning.carry(packed, x, cast, {}, {}, 0)
-        _, out, _ = advance.run(carry, packed, keys, np.int32(total), blocks)
+        _, out, _ = advance.run(start(packed), packed, keys, np.int32(total), blocks)
         results = {}
         for monitor, (buffer, _) in zip(found, out, strict=True):
             count = total // (monitor.period * monitor.clock)
@@ -74,3 +66,21 @@ def as_function(
         return results
 
     return fn, params
+
+
+def _plain(path: str, value: Any, values: Mapping[str, Any], units: Mapping[str, Unit]) -> Any:
+    """A parameter's plain array, in its unit and of a shape like that it was compiled with."""
+    if path not in units:
+        raise ParameterError(
+            f"there is no parameter '{path}'.{did_you_mean(path, units)}", parameter=path
+        )
+    plain = strip(value, units[path], path) if hasattr(value, "to_decimal") else value
+    given, needed = jnp.shape(plain), jnp.shape(values[path])
+    if given not in ((), needed):
+        raise ShapeError(
+            f"'{path}' has shape {given}, but was compiled with {needed}: give that, or a number.",
+            path=path,
+            given=given,
+            needed=needed,
+        )
+    return jnp.broadcast_to(plain, needed)

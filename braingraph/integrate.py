@@ -65,9 +65,10 @@ def exp_euler(field: Field, x: Tree, dt: float, bound: Bound) -> Tree:
 
 
 def _phi(z: Any) -> Any:
-    # expm1(z) / z loses nothing near 0 but 0 / 0 itself; the inner where keeps the gradient finite
+    # expm1(z) / z loses nothing near 0 but 0 / 0 itself, where the series keeps value and slope;
+    # the inner where keeps the other branch's gradient finite
     safe = jnp.where(z == 0, 1.0, z)
-    return jnp.where(z == 0, 1.0, jnp.expm1(safe) / safe)
+    return jnp.where(z == 0, 1.0 + 0.5 * z, jnp.expm1(safe) / safe)
 
 
 Method = Callable[[Field, Tree, float, Bound], Tree]

@@ -338,7 +338,7 @@ def _called(function: Callable[[Any], Any], view: View) -> Any:
 
 def _probe(program: Program, function: Callable[[Any], Any], name: str, single: bool) -> Computed:
     """Call it once on abstract values: what it reads, its unit, its size."""
-    prefix = next(iter(program.flat.vertices)) if single else ""
+    prefix = ALONE if single else ""
     reads: list[Any] = []
     units: list[Unit] = []
 

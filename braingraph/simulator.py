@@ -216,8 +216,8 @@ class Simulator:
 
         ``fn(params)`` returns arrays ``(time, unit)`` by monitor; it can be jitted, vmapped and
         differentiated. ``params`` maps paths to numbers or quantities: node and coupling
-        parameters, weights, and delays (which may move by 10 % from their present values; beyond,
-        results are NaN). Zero weights and zero delays stay zero.
+        parameters, weights, and delays. Delays may move by 10 % from their present values, and to
+        the next whole step; beyond, results are NaN. Zero weights and zero delays stay zero.
         """
         from braingraph.differentiable import as_function
 
@@ -266,11 +266,15 @@ class _Session:
         self.first, self.total, self.skip, self.batch = first, total, skip, batch
         self.dt = sim.dt
         self.samplers = compiled.engine.samplers
-        self.recordings = [self._recording(m) for m in monitors]
+        self.recordings = [
+            self._recording(m, s) for m, s in zip(monitors, self.samplers, strict=True)
+        ]
 
-    def _recording(self, m: Monitor) -> Recording:
-        start = (self.first + self.skip) * self.dt
-        samples = (self.total - self.skip) // (m.period * m.clock)
+    def _recording(self, m: Monitor, sampler: Sampler) -> Recording:
+        skipped = self.skipped(sampler)
+        samples = self.finished(sampler, self.total) - skipped
+        # clocks of slow nodes count from t = 0, also in a run that goes on within an interval
+        steps = self.first // m.clock + skipped * sampler.period - sampler.phase
         if samples < 1:
             raise ParameterError(
                 f"monitor '{m.name}' has an interval of {m.interval(self.dt):g} ms, longer than "
@@ -286,7 +290,7 @@ class _Session:
             m.units,
             m.labels,
             (("replica", np.arange(self.batch)),) if self.batch is not None else (),
-            start,
+            steps * m.clock * self.dt,
             "mean" if m.mean else "sample",
             np.dtype(self.compiled.engine.dtype).name,
         )

@@ -321,8 +321,13 @@ class _SlowStage:
             return x, buffers
 
         if self.advance.unrolled:
-            total = jnp.arange(self.advance.capacity // clock)
-            (x, buffers), _ = lax.scan(lambda s, r: (body(r, s), None), (x, buffers), total)
+            # a run may begin within an interval, and so finish one more than its length holds
+            turns = jnp.arange(rows)
+            (x, buffers), _ = lax.scan(
+                lambda s, row: (_keep(row < end - first, body(row, s), s), None),
+                (x, buffers),
+                turns,
+            )
         else:
             x, buffers = lax.fori_loop(0, end - first, body, (x, buffers))
         done = [

@@ -297,9 +297,18 @@ def sample_history(
     out = {}
     program = engine.program
     samples = max((max(m.length, m.recent) for m in program.messages), default=1)
+    known = {
+        f"{path}.{name}": (model, name)
+        for path, model in program.flat.vertices.items()
+        for name in (*model._states, *model._outputs)
+    }
     for path, given in (history or {}).items():
-        model = program.flat.vertices[path.rpartition(".")[0]]
-        name = path.rpartition(".")[2]
+        if path not in known:
+            raise PortError(
+                f"history= names '{path}', which is no state or output.{did_you_mean(path, known)}",
+                path=path,
+            )
+        model, name = known[path]
         unit, size = model.signals()[name].unit(model), model.signal_size(name)
         if callable(given):
             times = [(k + 1 - samples) * dt for k in range(samples)]
