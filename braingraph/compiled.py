@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +12,32 @@ import numpy as np
 from braingraph.compiler import begin
 from braingraph.compiler.advance import Advance
 from braingraph.compiler.lower import Engine
-from braingraph.compiler.plan import Program
+from braingraph.compiler.plan import Flat, Program
 from braingraph.compiler.sampling import Sampler
 from braingraph.compiler.values import pack
+
+if TYPE_CHECKING:
+    from braingraph.monitors import Monitor
 
 #: Chunks hold about this many bytes of samples: large enough that handing one over (a few ms)
 #: costs little, small enough that two in flight do not matter.
 CHUNK_BYTES = 8 << 20
 CHUNK_STEPS = 1 << 17
+
+
+def capacity(
+    program: Program, monitors: Sequence[Monitor], batch: int | None, steps: int, itemsize: int
+) -> int:
+    """Steps of a chunk: whole blocks, bounded by the bytes of what is sampled.
+
+    Short runs round up to a power of two, so that runs of like length share one compilation.
+    """
+    size = itemsize * (batch or 1)
+    per_step = sum(size * m.units / (m.period * m.clock) for m in monitors)
+    most = min(CHUNK_STEPS, int(CHUNK_BYTES / per_step) if per_step else CHUNK_STEPS)
+    clocks = max(g.every for g in program.groups)
+    block = program.blocks.length
+    return block * -(-max(min(most, 1 << (steps - 1).bit_length()), clocks) // block)
 
 
 class Compiled:
@@ -29,41 +47,47 @@ class Compiled:
     """
 
     def __init__(
-        self, program: Program, samplers: tuple[Sampler, ...], batch: int | None, steps: int
+        self, program: Program, samplers: tuple[Sampler, ...], batch: int | None, capacity: int
     ) -> None:
         self.program = program
         self.engine = Engine(program, samplers, batch)
         self.beginning = begin.Beginning(self.engine)
-        self.capacity = self._capacity(steps)
+        self.capacity = capacity
+        self._packed: tuple[Mapping[str, Any], Any] | None = None
         self.advance = Advance(self.engine, self.capacity, unrolled=False)
         self._begin: Any = jax.jit(self.beginning.carry)
         self._chunk: Any = jax.jit(self.advance.run)
-
-    def _capacity(self, steps: int) -> int:
-        """Steps of a chunk: whole blocks, bounded by the bytes of what is sampled."""
-        size = np.dtype(self.engine.dtype).itemsize * int(np.prod(self.engine.batch, initial=1))
-        per_step = sum(size * self._units(s) / (s.period * s.clock) for s in self.engine.samplers)
-        most = min(CHUNK_STEPS, steps, int(CHUNK_BYTES / per_step) if per_step else CHUNK_STEPS)
-        clocks = max([1, *self.engine.slow])
-        block = self.program.blocks.length
-        return block * max(1, -(-max(most, clocks) // block))
 
     def _units(self, sampler: Sampler) -> int:
         return self.beginning._shape(sampler)[0]
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
-        """Packed on the host and put on the device once."""
-        return jax.device_put(pack(self.program, values, self.engine.dtype, live=False))
+        """Packed on the host, put on the device, and kept for the next run with these values.
+
+        Measured for 2000 regions all to all: packing takes 0.35 s.
+        """
+        if self._packed is None or self._packed[0] is not values:
+            packed = pack(self.program, values, self.engine.dtype, live=False)
+            self._packed = (values, jax.device_put(packed))
+        return self._packed[1]
 
     def keys(self, seed: int) -> Any:
         return jax.device_put(begin.keys(self.engine, seed))
 
-    def start(self, packed: Any, seed: int, initial: Any, history: Mapping[str, Any] | None) -> Any:
+    def start(
+        self,
+        packed: Any,
+        flat: Flat,
+        seed: int,
+        initial: Any = None,
+        history: Mapping[str, Any] | None = None,
+    ) -> Any:
         """The carry of the first chunk."""
-        return self.beginning_of(seed, initial, history, self._begin)(packed)
+        return self.beginning_of(flat, seed, initial, history, self._begin)(packed)
 
     def beginning_of(
         self,
+        flat: Flat,
         seed: int,
         initial: Any,
         history: Mapping[str, Any] | None,
@@ -71,7 +95,7 @@ class Compiled:
     ) -> Callable[[Any], Any]:
         """The first carry as a function of the packed parameters (messages depend on them)."""
         engine = self.engine
-        states = begin.initial_states(engine, seed)
+        states = begin.initial_states(engine, flat, seed)
         kept: Mapping[str, Any] = {}
         means: Mapping[str, Any] = {}
         step = 0

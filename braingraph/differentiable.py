@@ -40,7 +40,8 @@ def as_function(
     program = compile_graph(sim.graph, sim.dt, sim.method, live=True)
     found = resolve(program, records, sim.single)
     samplers = tuple(m.sampler(0) for m in found)
-    compiled = Compiled(program, samplers, batch, total)
+    blocks = -(-total // program.blocks.length)
+    compiled = Compiled(program, samplers, batch, blocks * program.blocks.length)
     engine = compiled.engine
     advance = Advance(engine, total, unrolled=True)
     values, units = collect(program)
@@ -48,9 +49,8 @@ def as_function(
     history = {sim._named(k): v for k, v in (history or {}).items()}
     if isinstance(initial, Mapping):
         initial = {sim._named(k): v for k, v in initial.items()}
-    blocks = -(-total // program.blocks.length)
     params = {path: attach(jnp.asarray(v, engine.dtype), units[path]) for path, v in values.items()}
-    start = compiled.beginning_of(sim.seed, initial, history)
+    start = compiled.beginning_of(program.flat, sim.seed, initial, history)
 
     def fn(params: Mapping[str, Any]) -> dict[str, Any]:
         plain = dict(values)

@@ -17,12 +17,16 @@ class Progress:
     def __init__(self, total: float, shown: bool) -> None:
         self.total, self.shown = total, shown
         self.begun = self.last = time.monotonic()
+        self.offset, self.paced = 0.0, self.begun  # where and when the pace is counted from
         self.drawn = False
         self.terminal = sys.stderr.isatty()
 
     def update(self, done: float) -> None:
         """``done`` ms of ``total`` are simulated."""
         now = time.monotonic()
+        if self.offset == 0.0:  # the first chunk's time, mostly compiling, says nothing of the rest
+            self.offset, self.paced = done, now
+            return
         wait = REDRAW if self.terminal else RELINE
         if not self.shown or now - self.begun < QUIET or now - self.last < wait:
             return
@@ -37,10 +41,11 @@ class Progress:
                 sys.stderr.write("\n")
 
     def _line(self, done: float, now: float) -> str:
-        spent, share = now - self.begun, done / self.total
-        speed = done / 1000 / spent
-        left = spent / share - spent
-        state = f"{_clock(left)} left" if share < 1 else f"done in {_clock(spent)}"
+        share = done / self.total
+        pace = (done - self.offset) / max(now - self.paced, 1e-9)  # ms of the model per second
+        left = f"{_clock((self.total - done) / max(pace, 1e-9))} left"
+        state = left if share < 1 else f"done in {_clock(now - self.begun)}"
+        speed = pace / 1000
         return (
             f"{show_time(round(done))} of {show_time(self.total)} ({share:.0%}), "
             f"{speed:.3g} x real time, {state}"

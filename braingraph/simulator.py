@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from braingraph import provenance
-from braingraph.compiled import Compiled
+from braingraph.compiled import Compiled, capacity
 from braingraph.compiler import begin, compile_graph
 from braingraph.compiler.check import whole_steps
 from braingraph.compiler.plan import Program
@@ -87,6 +88,7 @@ class Simulator:
         self.state: State | None = None  #: where the last run ended
         self._programs: dict[Any, Program] = {}
         self._compiled: dict[Any, Compiled] = {}
+        self._values: dict[Any, dict[str, Any]] = {}
         compile_graph(self.graph, self.dt, method)  # every finding now, in the user's line
 
     # ------------------------------------------------------------ running
@@ -144,15 +146,15 @@ class Simulator:
         batch = _batch(batch_size)
         graph = with_inputs(self.graph, inputs or {}, self.single)
         graph = with_parameters(graph, params or {}, self.single)
-        monitors_, compiled, values = self._prepare(graph, monitors, batch, total, skip)
+        plan = self._prepare(graph, monitors, batch, total, skip)
         first = initial.step if isinstance(initial, begin.State) else 0
         if first + total > STEP_LIMIT:
             raise RunError(f"a simulation has at most {STEP_LIMIT} steps: take a larger dt.")
         history = {self._named(k): v for k, v in (history or {}).items()}
         if isinstance(initial, Mapping):
             initial = {self._named(k): v for k, v in initial.items()}
-        session = _Session(self, compiled, monitors_, values, first, total, skip, batch)
-        attrs = provenance.attributes(self, graph, compiled.program)
+        session = _Session(self, plan, first, total, skip, batch)
+        attrs = provenance.attributes(self, graph, plan.program)
         sink: Sink = (
             Memory(session.recordings, attrs)
             if store is None
@@ -164,17 +166,24 @@ class Simulator:
 
     def _prepare(
         self, graph: Graph, monitors: Any, batch: int | None, total: int, skip: int
-    ) -> tuple[tuple[Monitor, ...], Compiled, dict[str, Any]]:
+    ) -> _Plan:
         records = requested(monitors, graph, self.single)
         paths = [str(r.path).rpartition(".")[0] for r in records.values() if not callable(r.path)]
         observed = None if any(callable(r.path) for r in records.values()) else frozenset(paths)
         program = self._program(graph, observed)
         found = resolve(program, records, self.single)
-        key = _key(program, found, batch, total, skip)
+        dtype = jnp.result_type(float)
+        size = capacity(program, found, batch, total, dtype.itemsize)
+        samplers = tuple(m.sampler(skip) for m in found)
+        # what decides the compiled code: structure, what is sampled, batch, chunk and precision
+        key = (program.structure, samplers, batch, size, dtype.name)
         if key not in self._compiled:
-            samplers = tuple(m.sampler(skip) for m in found)
-            self._compiled[key] = Compiled(program, samplers, batch, total)
-        return found, self._compiled[key], collect(program)[0]
+            self._compiled[key] = Compiled(program, samplers, batch, size)
+        if graph is not self.graph:
+            return _Plan(program, found, self._compiled[key], collect(program)[0])
+        if observed not in self._values:
+            self._values[observed] = collect(program)[0]
+        return _Plan(program, found, self._compiled[key], self._values[observed])
 
     def _program(self, graph: Graph, observed: frozenset[str] | None) -> Program:
         if graph is not self.graph:
@@ -196,8 +205,8 @@ class Simulator:
         from braingraph.compiler.explain import explain
 
         total = self._steps(duration, "duration") if duration is not None else 10_000
-        found, compiled, _ = self._prepare(self.graph, monitors, _batch(batch_size), total, 0)
-        return explain(compiled, found, total if duration is not None else None)
+        plan = self._prepare(self.graph, monitors, _batch(batch_size), total, 0)
+        return explain(plan.compiled, plan.monitors, total if duration is not None else None)
 
     def compilations(self) -> int:
         """How many XLA programs this simulator has compiled."""
@@ -237,37 +246,28 @@ def _batch(size: Any) -> int | None:
     return size
 
 
-def _key(
-    program: Program, monitors: tuple[Monitor, ...], batch: int | None, total: int, skip: int
-) -> Any:
-    """What decides the compiled code: the program's structure, what is sampled, the batch."""
-    sampled = tuple(
-        (m.slots, m.period, m.mean, m.units, m.read if "<lambda>" not in repr(m.read) else m.name)
-        for m in monitors
-    )
-    return (provenance.structure(program), sampled, batch, total, skip, jnp.result_type(float).name)
+@dataclass(frozen=True)
+class _Plan:
+    """What a run needs: its program, and code compiled for one of the same structure."""
+
+    program: Program
+    monitors: tuple[Monitor, ...]
+    compiled: Compiled
+    values: dict[str, Any]
 
 
 class _Session:
     """One run: from its first carry to its last."""
 
     def __init__(
-        self,
-        sim: Simulator,
-        compiled: Compiled,
-        monitors: tuple[Monitor, ...],
-        values: dict[str, Any],
-        first: int,
-        total: int,
-        skip: int,
-        batch: int | None,
+        self, sim: Simulator, plan: _Plan, first: int, total: int, skip: int, batch: int | None
     ) -> None:
-        self.sim, self.compiled, self.monitors, self.values = sim, compiled, monitors, values
+        self.sim, self.plan, self.compiled, self.monitors = sim, plan, plan.compiled, plan.monitors
         self.first, self.total, self.skip, self.batch = first, total, skip, batch
         self.dt = sim.dt
-        self.samplers = compiled.engine.samplers
+        self.samplers = plan.compiled.engine.samplers
         self.recordings = [
-            self._recording(m, s) for m, s in zip(monitors, self.samplers, strict=True)
+            self._recording(m, s) for m, s in zip(self.monitors, self.samplers, strict=True)
         ]
 
     def _recording(self, m: Monitor, sampler: Sampler) -> Recording:
@@ -306,8 +306,8 @@ class _Session:
     def advance(self, sink: Sink, initial: Any, history: Any, progress: bool) -> None:
         """Chunk after chunk; each is checked and handed over while the next one computes."""
         compiled, B = self.compiled, self.compiled.program.blocks.length
-        packed, keys = compiled.parameters(self.values), compiled.keys(self.sim.seed)
-        carry = compiled.start(packed, self.sim.seed, initial, history)
+        packed, keys = compiled.parameters(self.plan.values), compiled.keys(self.sim.seed)
+        carry = compiled.start(packed, self.plan.program.flat, self.sim.seed, initial, history)
         bar = Progress(self.total * self.dt, progress)
         k, chunk = 0, min(compiled.capacity, B * -(-FIRST_STEPS // B))
         while k < self.total:

@@ -32,7 +32,8 @@ def column() -> bg.Graph:
 # ---------------------------------------------------------------- paths
 def test_everything_has_a_path() -> None:
     g, a, b = network()
-    assert g["a"] is a and g.a is a and g["long"] is g.edges["long"].coupling
+    named: Any = g  # nodes are attributes too, which type checkers cannot know
+    assert g["a"] is a and named.a is a and g["long"] is g.edges["long"].coupling
     assert str(g["a.x"]) == str(a.x) == "a.x" and isinstance(g["a.x"], Port)
     assert g["a.a"] == 0.25 and g["c.Ae"] == 3.25 * u.mV
     assert g["long.k"] == 1 and g["long.conn"].shape == (2, 2)

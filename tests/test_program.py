@@ -213,7 +213,12 @@ def jansen_rit(g: bg.Graph) -> None:
     noise = nodes.WhiteNoise(3, sigma=20 * u.Hz * u.ms**0.5, mean=220 * u.Hz)
     g.add_edge(g.add_node("noise", noise), a.p)
     pulses = nodes.PulseTrain(
-        3, amplitude=three(26) * MV, onset=0.2 * u.ms, duration=0.3 * u.ms, period=1.1 * u.ms, count=3
+        3,
+        amplitude=three(26) * MV,
+        onset=0.2 * u.ms,
+        duration=0.3 * u.ms,
+        period=1.1 * u.ms,
+        count=3,
     )
     g.add_edge(g.add_node("pulses", pulses), a.I_inp)
 

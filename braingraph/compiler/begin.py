@@ -12,7 +12,7 @@ import numpy as np
 
 from braingraph import evaluate, random
 from braingraph.compiler.lower import Array, Carry, Engine
-from braingraph.compiler.plan import Group, Message, Slot
+from braingraph.compiler.plan import Flat, Group, Message, Slot
 from braingraph.compiler.values import row_length
 from braingraph.component import Coupling
 from braingraph.errors import ParameterError, PortError, ShapeError, did_you_mean
@@ -54,12 +54,12 @@ def unit_key(engine: Engine, seed: int, path: str) -> tuple[np.ndarray, np.ndarr
     return np.asarray(k0), np.asarray(k1)
 
 
-def initial_states(engine: Engine, seed: int) -> dict[str, Array]:
-    """Every state's initial value by path, (unit, *batch)."""
+def initial_states(engine: Engine, flat: Flat, seed: int) -> dict[str, Array]:
+    """Every state's initial value by path, (unit, *batch), as ``flat``'s vertices have it."""
     out: dict[str, Array] = {}
     for g in engine.program.groups:
         for path in g.paths:
-            model = engine.program.flat.vertices[path]
+            model = flat.vertices[path]
             for name in model._states:
                 out[f"{path}.{name}"] = _initial(engine, model, name, f"{path}.{name}", seed)
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,13 @@ class Program:
             if path in group.paths:
                 return group
         raise KeyError(path)
+
+    @cached_property
+    def structure(self) -> str:
+        """A digest of all that decides the compiled code."""
+        from braingraph.compiler.structure import structure
+
+        return structure(self)
 
     def __str__(self) -> str:
         from braingraph.compiler.explain import program_tree
