@@ -46,9 +46,7 @@ def as_function(
     advance = Advance(engine, total, unrolled=True)
     values, units = collect(program)
     keys = begin.keys(engine, sim.seed)
-    history = {sim._named(k): v for k, v in (history or {}).items()}
-    if isinstance(initial, Mapping):
-        initial = {sim._named(k): v for k, v in initial.items()}
+    initial, history = sim._given(initial, "initial"), sim._given(history, "history")
     params = {path: attach(jnp.asarray(v, engine.dtype), units[path]) for path, v in values.items()}
     start = compiled.beginning_of(program.flat, sim.seed, initial, history)
 

@@ -16,7 +16,16 @@ import jax.numpy as jnp
 
 from braingraph.component import Coupling, Node, Output, Signals
 from braingraph.errors import GraphError, ModelError, UnitError, did_you_mean
-from braingraph.units import TIME, Unit, attach, dimensionless, same_dimension, show, unit_of
+from braingraph.units import (
+    TIME,
+    Unit,
+    attach,
+    dimensionless,
+    mismatch,
+    same_dimension,
+    show,
+    unit_of,
+)
 
 Values = Mapping[str, Any]
 
@@ -66,7 +75,14 @@ def output(model: Node, name: str, states: Values, inputs: Values, clock: Clock)
     s, i = state_signals(model, states), input_signals(model, inputs, clock)
     value = _call(model, declared.function.__get__(model), s, i)
     plain = _plain(value, declared.unit(model), f"output '{name}'", model)
-    return jnp.broadcast_to(plain, (model.signal_size(name),))
+    size = model.signal_size(name)
+    if jnp.shape(plain) not in ((), (1,), (size,)):
+        raise ModelError(
+            f"{_name(model)}: the output '{name}' has shape {jnp.shape(plain)}, but must have "
+            f"{(size,)}.",
+            path=model.path,
+        )
+    return jnp.broadcast_to(plain, (size,))
 
 
 class DeliveredUnitError(UnitError):
@@ -184,9 +200,8 @@ def _call(model: Node, function: Callable[..., Any], *arguments: Any) -> Any:
     except GraphError:
         raise
     except u.UnitMismatchError as error:
-        text = " ".join(str(error).split())
         raise UnitError(
-            f"{_name(model)}: the units inside do not fit: {text}", path=model.path
+            f"{_name(model)}: the units inside do not fit: {mismatch(error)}.", path=model.path
         ) from error
 
 

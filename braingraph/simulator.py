@@ -29,10 +29,11 @@ from braingraph.graph import Graph
 from braingraph.integrate import METHODS
 from braingraph.monitors import Monitor, requested, resolve
 from braingraph.overrides import with_inputs, with_parameters
+from braingraph.paths import values_by_path
 from braingraph.progress import Progress
 from braingraph.records import Recording
 from braingraph.sinks import Memory, Rows, Sink, Stream
-from braingraph.units import milliseconds
+from braingraph.units import brief, milliseconds, show_time
 
 State = begin.State
 #: Wall seconds a chunk should take: often enough for progress and commits, rare enough to be free.
@@ -74,7 +75,8 @@ class Simulator:
             wrapped.add_node("node", graph)
             graph = wrapped
         if not isinstance(graph, Graph):
-            raise GraphError(f"a Simulator takes a Graph or a node, not {type(graph).__name__}.")
+            what = f"the class {graph.__name__}" if isinstance(graph, type) else brief(graph)
+            raise GraphError(f"a Simulator takes a Graph or a node, but got {what}.")
         self.dt = milliseconds(dt, "dt")
         if not self.dt > 0:
             raise ParameterError(f"dt must be positive, but is {self.dt:g} ms.", parameter="dt")
@@ -140,19 +142,15 @@ class Simulator:
         Sample k of an interval p stands at ``t = (k + 1) p`` after the transient.
         """
         total = self._steps(duration, "duration")
-        skip = self._steps(transient, "transient") if transient is not None else 0
-        if skip >= total:
-            raise ParameterError("transient must be shorter than duration.", parameter="transient")
+        skip = self._skipped(transient, total)
         batch = _batch(batch_size)
-        graph = with_inputs(self.graph, inputs or {}, self.single)
-        graph = with_parameters(graph, params or {}, self.single)
-        plan = self._prepare(graph, monitors, batch, total, skip)
         first = initial.step if isinstance(initial, begin.State) else 0
         if first + total > STEP_LIMIT:
             raise RunError(f"a simulation has at most {STEP_LIMIT} steps: take a larger dt.")
-        history = {self._named(k): v for k, v in (history or {}).items()}
-        if isinstance(initial, Mapping):
-            initial = {self._named(k): v for k, v in initial.items()}
+        initial, history = self._given(initial, "initial"), self._given(history, "history")
+        graph = with_inputs(self.graph, inputs or {}, self.single, first=first, steps=total)
+        graph = with_parameters(graph, params or {}, self.single)
+        plan = self._prepare(graph, monitors, batch, total, skip)
         session = _Session(self, plan, first, total, skip, batch)
         attrs = provenance.attributes(self, graph, plan.program)
         sink: Sink = (
@@ -194,6 +192,25 @@ class Simulator:
 
     def _steps(self, given: Any, what: str) -> int:
         return whole_steps(milliseconds(given, what), self.dt, what)
+
+    def _skipped(self, transient: Any, total: int) -> int:
+        if transient is None or not milliseconds(transient, "transient"):
+            return 0
+        skip = self._steps(transient, "transient")
+        if skip >= total:
+            raise ParameterError(
+                f"transient is {show_time(skip * self.dt)}, but must be shorter than the duration "
+                f"of {show_time(total * self.dt)}.",
+                parameter="transient",
+            )
+        return skip
+
+    def _given(self, given: Any, what: str) -> Any:
+        """``initial=`` or ``history=`` by full path; a State as it is."""
+        if given is None or (what == "initial" and isinstance(given, begin.State)):
+            return given
+        kinds = ("state",) if what == "initial" else ("state", "output")
+        return values_by_path(self.graph, given, what, kinds, self.single)
 
     def _named(self, path: str) -> str:
         """A full path: a single node's signals need no prefix."""
@@ -238,12 +255,13 @@ class Simulator:
 
 
 def _batch(size: Any) -> int | None:
-    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
+    whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
+    if size is not None and (not whole or size < 1):
         raise ParameterError(
             f"batch_size must be a positive number of replicas, but is {size!r}.",
             parameter="batch_size",
         )
-    return size
+    return None if size is None else int(size)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Protocol, Self
 import numpy as np
 import xarray as xr
 
-from braingraph.errors import DivergenceError
+from braingraph.errors import DivergenceError, RunError
 from braingraph.records import Recording, to_dataset
 from braingraph.store import Writer, open_run
 
@@ -61,7 +61,14 @@ class Memory:
 
     def __init__(self, recordings: list[Recording], attrs: Mapping[str, Any]) -> None:
         self.recordings, self.attrs = recordings, attrs
-        self.arrays = {r.name: np.empty(r.shape, r.dtype) for r in recordings}
+        try:
+            self.arrays = {r.name: np.empty(r.shape, r.dtype) for r in recordings}
+        except (MemoryError, ValueError):  # ValueError: more than NumPy can address
+            size = sum(float(np.prod(r.shape, dtype=float)) * 4 for r in recordings)
+            raise RunError(
+                f"what is recorded takes {size / 1e9:.3g} GB, more than there is memory: stream it "
+                "to disk with store='run.zarr', or record less often: {'cortex.x': 10 * u.ms}."
+            ) from None
         self.taken = dict.fromkeys(self.arrays, 0)
 
     def __enter__(self) -> Self:

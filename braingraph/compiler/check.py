@@ -10,6 +10,8 @@ from braingraph.units import show_time
 
 def whole_steps(time: float, dt: float, what: str) -> int:
     """A time as a number of steps of dt; ClockError, with the nearest that fit, otherwise."""
+    if not time > 0:
+        raise ClockError(f"{what} must be positive, but is {time:g} ms.", given=time, dt=dt)
     steps = round(time / dt)
     if abs(time / dt - steps) > 1e-6 * max(1.0, time / dt) or steps < 1:
         low, high = max(1, int(time / dt)), max(1, int(time / dt)) + 1
@@ -59,7 +61,7 @@ def check(flat: Flat, dt: float) -> None:
                     target=edge.target,
                 )
             )
-        if every[source] > 1 and (edge.delayed or every[target] != every[source]):
+        elif every[source] > 1 and (edge.delayed or every[target] != every[source]):
             findings.append(
                 ClockError(
                     f"{edge.source} -> {edge.target}: edges between nodes with clocks of their own "

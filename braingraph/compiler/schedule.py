@@ -62,7 +62,11 @@ def depths(flat: Flat, dt: float, passes: Feedthrough) -> dict[str, int]:
     except nx.NetworkXNoCycle:
         around = []
     if around:
-        loop = (*around, around[0])
+        ports = {
+            f"{path}.{port}" for path, model in flat.vertices.items() for port in model._inputs
+        }
+        start = next(k for k, signal in enumerate(around) if signal not in ports)
+        loop = (*around[start:], *around[: start + 1])
         raise AlgebraicLoopError(
             f"these signals need each other within one step: {' -> '.join(loop)}. Break it with a "
             f"delay of at least dt, as in delay={dt:g} * u.ms, or read a state.",
