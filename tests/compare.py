@@ -37,9 +37,10 @@ def drawn(graph: bg.Graph, seed: int, replica: int = 0) -> Any:
 def library(
     graph: bg.Graph, dt: float, steps: int, method: str, seed: int = 3, **given: Any
 ) -> dict[str, np.ndarray]:
-    """The library's samples of every signal, one a step of its node."""
+    """The library's samples of every signal (or ``monitors``), one a step of its node."""
     sim = bg.Simulator(graph, dt=dt * u.ms, method=method, seed=seed)
-    ds = sim.run(steps * dt * u.ms, monitors=every_signal(graph), progress=False, **given)
+    given = {"monitors": every_signal(graph), **given}
+    ds = sim.run(steps * dt * u.ms, progress=False, **given)
     return {name: np.asarray(ds[name]) for name in ds.data_vars}
 
 

@@ -131,13 +131,21 @@ def _per_row(
     merged = not (bundle.row_edge != 0).any()
     if merged and given[0].ndim == 0:
         return given[0]
-    columns = []
-    for k, (edge, value) in enumerate(zip(bundle.edges, given, strict=True)):
-        path = edge.target.rpartition(".")[0]
-        span = program.groups[bundle.target[0]].span(path)
-        mine = bundle.row_target[bundle.row_edge == k] - span.start
-        columns.append(xp.broadcast_to(value, (span.stop - span.start,))[mine])
-    return xp.concatenate(columns)
+    group = program.groups[bundle.target[0]]
+    per_unit = []
+    for edge, value in zip(bundle.edges, given, strict=True):
+        span = group.span(edge.target.rpartition(".")[0])
+        own = xp.broadcast_to(value, (span.stop - span.start,))
+        # units the edge does not reach have rows without weights, whatever stands here
+        per_unit.append(xp.pad(own, (span.start, group.size - span.stop)))
+    if merged:
+        # one row for a unit of any edge: edges into one vertex have equal parameters
+        spans = [group.span(e.target.rpartition(".")[0]) for e in bundle.edges]
+        owner = np.zeros(group.size, int)
+        for k, span in enumerate(spans):
+            owner[span] = k
+        return xp.stack(per_unit)[owner[bundle.row_target], bundle.row_target]
+    return xp.stack(per_unit)[bundle.row_edge, bundle.row_target]
 
 
 def _part_values(
