@@ -29,7 +29,8 @@ def drawn(graph: bg.Graph, seed: int, replica: int = 0) -> Any:
     def normals(path: str, signal: str, step: int) -> np.ndarray:
         k0, k1 = random.key(seed, random.path_words(f"{path}.{signal}"), replica)
         units = np.arange(graph.models()[path].size, dtype=np.uint32)
-        return np.asarray(random.normals(k0, k1, step, 1, units, np.float64))[0]
+        drawn: np.ndarray = np.asarray(random.normals(k0, k1, step, 1, units, np.float64))[0]
+        return drawn
 
     return normals
 
@@ -41,7 +42,7 @@ def library(
     sim = bg.Simulator(graph, dt=dt * u.ms, method=method, seed=seed)
     given = {"monitors": every_signal(graph), **given}
     ds = sim.run(steps * dt * u.ms, progress=False, **given)
-    return {name: np.asarray(ds[name]) for name in ds.data_vars}
+    return {str(name): np.asarray(ds[name]) for name in ds.data_vars}
 
 
 def difference(got: Mapping[str, np.ndarray], want: Mapping[str, np.ndarray]) -> dict[str, float]:

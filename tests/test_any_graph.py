@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("x64")
 
 
 def pick(rng: Random, options: Sequence[T]) -> T:
-    return options[rng.integers(len(options))]
+    return options[int(rng.integers(len(options)))]
 
 
 # ---------------------------------------------------------------- populations

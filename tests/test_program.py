@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import brainunit as u
 import numpy as np
+import oracle
 import pytest
-from compare import agree
+from compare import agree, difference
 
 import braingraph as bg
 from braingraph import edges, nodes, observers
@@ -276,3 +277,103 @@ def test_every_model(case: str) -> None:
     g = bg.Graph()
     build(g)
     agree(g, dt=DT, steps=40, method=method)
+
+
+# ---------------------------------------------------------------- what a run is given
+def column(delay: Any = RAGGED) -> bg.Graph:
+    """Oscillators that hear their past and drive a column; an observer watches."""
+    g = bg.Graph()
+    a = g.add_node("a", nodes.HopfStep(3, a=0.1, w=0.4, init_x=three(12), init_y=0.1))
+    g.add_edge(a.x, a.x_inp, edges.DiffusiveCoupling(conn=ALL, k=0.4), delay=delay)
+    jr = g.add_node("jr", nodes.JansenRitStep(3, init_E=10 * u.mV))
+    g.add_edge(a.y, jr.E_inp, edges.AdditiveCoupling(k=20 * u.Hz), delay=0.35 * u.ms)
+    bold = g.add_node("bold", observers.BOLDSignal(3, dt=0.5 * u.ms))
+    g.add_edge(jr.eeg, bold.z, edges.AdditiveCoupling(k=1e3 / u.mV))
+    return g
+
+
+PAST = values(41, 9, 3)
+HISTORIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "values": ({"a.x": 0.7, "a.y": three(42)},) * 2,
+    "samples": ({"a.x": PAST},) * 2,  # 0.9 ms of the 1.6 that are read
+    "function": (
+        {"a.x": lambda t: u.math.cos(3 * t / u.ms)},
+        {"a.x": lambda t: np.cos(3 * t)},
+    ),
+}
+
+
+def test_histories() -> None:
+    g = column()
+    sim = bg.Simulator(g, dt=DT * u.ms)
+    plain = None
+    for name, (given, told) in HISTORIES.items():
+        ds = sim.run(3 * u.ms, monitors=["a.x", "a.x_inp", "jr.eeg"], history=given, progress=False)
+        want = oracle.simulate(g, DT, 30, history=told)
+        worst = difference({str(k): np.asarray(ds[k]) for k in ds.data_vars}, want)
+        assert max(worst.values()) < 1e-10, (name, worst)
+        assert plain is None or not np.allclose(plain, ds["a.x"], atol=1e-3), "no effect"
+        plain = ds["a.x"].values
+
+
+def test_inputs() -> None:
+    rows, slow_rows = values(43, 40, 3), values(44, 40, 3)
+    agree(
+        column(),
+        dt=DT,
+        steps=40,
+        inputs={
+            "a.x_inp": rows,
+            "a.y_inp": 0.3,
+            "jr.p": lambda t: (200 + 50 * u.math.sin(t / u.ms)) * u.Hz,
+            "jr.M_inp": 1.5 * u.mV,
+            "bold.z": slow_rows,
+        },
+        oracle_given={
+            "inputs": {
+                "a.x_inp": rows,
+                "a.y_inp": 0.3,
+                "jr.p": lambda t: 200 + 50 * np.sin(t),
+                "jr.M_inp": 1.5,
+                "bold.z": slow_rows,
+            }
+        },
+    )
+
+
+def test_what_monitors_keep() -> None:
+    g = column()
+    start = {"a.x": three(45), "jr.E": 5.0 * u.mV}
+    monitors = {
+        "a.x": 0.3 * u.ms,
+        "a.x_inp": None,
+        "mean": bg.Record("a.x_inp", every=0.4 * u.ms, reduce="mean"),
+        "power": lambda m: m.a.x**2 + m.a.y**2,
+        "eeg": bg.Record(lambda m: 2 * m.jr.eeg(), every=0.6 * u.ms, reduce="mean"),
+        "slow": bg.Record("bold.bold", every=1 * u.ms, reduce="mean"),
+    }
+    sim = bg.Simulator(g, dt=DT * u.ms)
+    ds = sim.run(4 * u.ms, monitors=monitors, initial=start, transient=1 * u.ms, progress=False)
+    told = {"a.x": start["a.x"], "jr.E": np.full(3, 5.0)}
+    full = oracle.simulate(g, DT, 40, initial=told)
+    after = {k: v[2 if k.startswith("bold") else 10 :] for k, v in full.items()}
+
+    def means(x: Array, every: int) -> Array:
+        whole = len(x) // every
+        return np.asarray(x[: whole * every].reshape(whole, every, -1).mean(1))
+
+    want = {
+        "a.x": after["a.x"][2::3],
+        "a.x_inp": after["a.x_inp"],
+        "mean": means(after["a.x_inp"], 4),
+        "power": after["a.x"] ** 2 + after["a.y"] ** 2,
+        "eeg": means(2 * after["jr.eeg"], 6),
+        "slow": means(after["bold.bold"], 2),
+    }
+    worst = difference({str(k): np.asarray(ds[k]) for k in ds.data_vars}, want)
+    assert set(worst) == set(want) and max(worst.values()) < 1e-10, worst
+    steps = {"a.x": 3, "mean": 4, "power": 1, "slow": 10}
+    for name, every in steps.items():
+        samples = ds[name]
+        times = samples[samples.dims[0]].values
+        np.testing.assert_allclose(times, 1 + DT * every * np.arange(1, len(times) + 1), rtol=1e-9)

@@ -30,13 +30,20 @@ class State:
 
 
 def keys(engine: Engine, seed: int) -> dict[int, dict[str, Any]]:
-    """The generator's keys: per unit (its vertex's), and per replica when there are replicas."""
+    """The generator's keys for every draw of a step, each with the shape its draw wants.
+
+    See ``Engine.apart``: a key for a whole vertex, or one for every unit of many vertices;
+    with replicas, one for each of them in the last axis.
+    """
     out: dict[int, dict[str, Any]] = {}
     for g in engine.program.groups:
         out[g.number] = {}
         for name in g.model._normals:
             words = [unit_key(engine, seed, f"{path}.{name}") for path in g.paths]
-            out[g.number][name] = tuple(
+            if engine.apart(g):
+                out[g.number][name] = words
+                continue
+            stacked = tuple(
                 np.concatenate(
                     [
                         np.broadcast_to(w[k], (n, *engine.batch))
@@ -45,6 +52,7 @@ def keys(engine: Engine, seed: int) -> dict[int, dict[str, Any]]:
                 )
                 for k in (0, 1)
             )
+            out[g.number][name] = [stacked]
     return out
 
 

@@ -91,9 +91,15 @@ class Bucket:
 
 
 def buckets(row: np.ndarray, rows: int) -> tuple[Bucket, ...]:
-    """Rows sorted by how many sources they have, cut where that saves padding."""
+    """Rows sorted by how many sources they have, cut where that saves padding.
+
+    When most rows have no source, those are left out.
+    """
     degree = np.bincount(row, minlength=rows)
     ranked = np.argsort(degree, kind="stable")
+    empty = int((degree == 0).sum())
+    if 2 * empty > rows:
+        ranked = ranked[empty:]
     first = np.concatenate([[0], np.cumsum(degree)])
     cuts = _cuts(degree[ranked])
     out = []
@@ -271,11 +277,20 @@ def gathered(values: Array, places: Array, weights: Array) -> Array:
     return total
 
 
-def in_row_order(pieces: list[Array], plan: tuple[Bucket, ...]) -> Array:
-    """Buckets' rows back in the bundle's order."""
+def alone(values: Array) -> Array:
+    """Values that are computed by themselves, not fused into what reads them."""
+    return lax.optimization_barrier(values)  # type: ignore[no-untyped-call]
+
+
+def in_row_order(pieces: list[Array], plan: tuple[Bucket, ...], rows: int) -> Array:
+    """Buckets' rows in the bundle's order; zeros for rows without sources."""
     joined = pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces)
     order = np.concatenate([b.rows for b in plan])
-    if (order == np.arange(len(order))).all():
+    if len(order) < rows:
+        # measured, 22 of 192 rows: 3 us a step less than gathering for all rows at each stage
+        empty = jnp.zeros((rows, *joined.shape[1:]), joined.dtype)
+        return empty.at[order].set(joined, unique_indices=True, mode="promise_in_bounds")
+    if (order == np.arange(rows)).all():
         return joined
     return joined[np.argsort(order)]
 
@@ -283,8 +298,11 @@ def in_row_order(pieces: list[Array], plan: tuple[Bucket, ...]) -> Array:
 def sum_now(part: Part, plan: tuple[Bucket, ...], packed: Any, values: Array, rows: int) -> Array:
     """Undelayed sums of one channel: values (source, *batch) -> (row, *batch)."""
     if part.layout == "padded":
+        # computed once as a whole: fused, a stage's guess would be computed anew for every place
+        # it is read from, one by one (measured: 192 regions, 22 connections, 7 us a step for 1)
+        values = alone(values)
         pieces = [gathered(values, b["place"], b["weights"]) for b in packed["buckets"]]
-        return in_row_order(pieces, plan)
+        return in_row_order(pieces, plan, rows)
     weights = packed["weights"]
     if part.layout == "mean":
         total = weights * values.sum(0)
@@ -301,7 +319,12 @@ def rowwise(weights: Array, values: Array) -> Array:
 
 
 def sum_step(
-    plan: tuple[Bucket, ...], packed: Any, stage: float, recent: Array, newest: Array | None
+    plan: tuple[Bucket, ...],
+    packed: Any,
+    stage: float,
+    recent: Array,
+    newest: Array | None,
+    rows: int,
 ) -> Array:
     """Sums of one channel read step by step: recent (sample, source, *batch) and the stage's own.
 
@@ -315,7 +338,7 @@ def sum_step(
         pieces = [gathered(flat, p, w) for p, w in zip(places, weights, strict=True)]
         total = pieces if total is None else [a + b for a, b in zip(total, pieces, strict=True)]
     assert total is not None
-    return in_row_order(total, plan)
+    return in_row_order(total, plan, rows)
 
 
 def window_sums(
@@ -338,7 +361,9 @@ def window_sums(
         pieces = [
             _bucket_sums(flat, s + shift, [w[k] for w in sets], whole) for k, s in enumerate(start)
         ]
-        return [in_row_order([p[k] for p in pieces], plan)[:, :width] for k in range(len(sets))]
+        return [
+            in_row_order([p[k] for p in pieces], plan, rows)[:, :width] for k in range(len(sets))
+        ]
     at = corner(ring.ndim, 1, start + shift)
     window = lax.dynamic_slice(ring, at, (ring.shape[0], width, *ring.shape[2:]))
     if part.layout == "mean":
