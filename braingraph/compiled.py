@@ -100,6 +100,7 @@ class Compiled:
         means: Mapping[str, Any] = {}
         step = 0
         if isinstance(initial, begin.State):
+            begin.check_complete(engine, initial)
             states |= begin.spread(engine, initial.states)
             kept = begin.spread(engine, initial.histories, axes=3)
             means, step = begin.spread(engine, initial.means), initial.step

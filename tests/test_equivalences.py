@@ -207,7 +207,9 @@ def test_chunk_length(reference: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     assert made.capacity <= STEPS / 2  # so that there were several
 
 
-@pytest.mark.parametrize("first", [24, 13])
+@pytest.mark.parametrize(
+    ("precision", "first"), [("float32", 24), ("float64", 13)], indirect=["precision"]
+)
 def test_two_pieces(first: int, precision: str) -> None:
     sim = bg.Simulator(network(watched=True), dt=DT, seed=7)
     monitors = [*EVERY, "bold.bold", "bold.z"]

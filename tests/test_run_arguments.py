@@ -10,7 +10,7 @@ import pytest
 from test_errors import Relay, ids, loop, refused
 
 import braingraph as bg
-from braingraph import nodes
+from braingraph import nodes, observers
 from braingraph.component import Node, Output, State
 
 MS = u.ms
@@ -124,3 +124,16 @@ def test_an_output_has_one_value_a_unit_and_units_that_fit() -> None:
     ]:
         model = type("M", (Node,), {**body, "y": Output()(function)})
         refused(lambda model=model: bg.Graph().add_node("c", model(3)), error, text, {"path": "c"})
+
+
+def test_a_state_goes_on_only_what_it_came_from() -> None:
+    """An observer that was left out has no past: watching it later is refused, not made up."""
+    g = bg.Graph()
+    cortex = g.add_node("cortex", nodes.HopfStep(2, a=0.1, init_x=0.1, init_y=0.0))
+    bold = g.add_node("bold", observers.BOLDSignal(2, dt=1 * u.ms))
+    g.add_edge(cortex.x, bold.z, delay=2 * u.ms)
+    sim = bg.Simulator(g, dt=0.1 * u.ms)
+    sim.run(3 * u.ms, monitors=["cortex.x"], progress=False)
+    with pytest.raises(bg.RunError, match="holds nothing for") as caught:
+        sim.run(3 * u.ms, monitors=["bold.bold"], initial=sim.state, progress=False)
+    assert "bold.x" in caught.value.fields["missing"]

@@ -15,7 +15,7 @@ from braingraph.compiler.lower import Array, Carry, Engine
 from braingraph.compiler.plan import Flat, Group, Message, Slot
 from braingraph.compiler.values import row_length
 from braingraph.component import Coupling
-from braingraph.errors import ParameterError, PortError, ShapeError, did_you_mean
+from braingraph.errors import ParameterError, PortError, RunError, ShapeError, did_you_mean
 from braingraph.units import TIME, attach, magnitude, strip
 
 
@@ -347,6 +347,26 @@ def strip_time(function: Callable[[Any], Any], t: float, unit: Any, path: str) -
     """A callable of time, called with a quantity; its value in the signal's unit."""
     value = function(attach(t, TIME))
     return np.asarray(strip(value, unit, f"history of {path}"), float)
+
+
+def check_complete(engine: Engine, state: State) -> None:
+    """A state goes on only what it came from: observers that were left out have no past."""
+    names = [message_name(engine, m) for m in engine.program.messages]
+    missing = [path for path in initial_paths(engine) if path not in state.states]
+    missing += [name for name in names if name not in state.histories]
+    if missing:
+        raise RunError(
+            f"initial= holds nothing for {', '.join(missing[:3])}"
+            f"{', ...' if len(missing) > 3 else ''}: the run that made it did not need it. Record "
+            "it in that run too, or start anew with initial={...} and history={...}.",
+            path=missing[0],
+            missing=tuple(missing),
+        )
+
+
+def initial_paths(engine: Engine) -> list[str]:
+    """The paths of all states of the program."""
+    return [f"{p}.{k}" for g in engine.program.groups for p in g.paths for k in g.model._states]
 
 
 def spread(engine: Engine, arrays: Mapping[str, Array], axes: int = 1) -> dict[str, Array]:

@@ -25,4 +25,5 @@ def flatten(graph: Graph) -> Flat:
 def natural(path: str) -> tuple[Any, ...]:
     """A sort key that reads digits as numbers."""
     pieces = re.split(r"(\d+)", path)
-    return tuple((int(p), "") if p.isdigit() else (-1, p) for p in pieces)
+    numbers = tuple((int(p), "") if p.isdigit() else (-1, p) for p in pieces)
+    return (numbers, path)  # the path itself tells a1 from a01
