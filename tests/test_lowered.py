@@ -87,6 +87,20 @@ def test_parameters_are_arguments(delayed: tuple[str, bg.Simulator]) -> None:
     assert max(sizes, default=0) < UNITS * UNITS
 
 
+def test_explain_tells_bundles_of_one_layout_apart() -> None:
+    """Two delayed edges that travel alike: each is shown with its own delays and rounding."""
+    g = bg.Graph()
+    a = g.add_node("a", nodes.HopfStep(3))
+    conn = np.ones((3, 3)) - np.eye(3)
+    steps = np.arange(10, 19).reshape(3, 3) * 0.1 * u.ms
+    g.add_edge(a.x, a.x_inp, edges.AdditiveCoupling(conn=conn), delay=steps)
+    g.add_edge(
+        a.y, a.y_inp, edges.AdditiveCoupling(conn=conn), delay=steps, interpolation="nearest"
+    )
+    text = bg.Simulator(g, dt=0.1 * u.ms).explain(["a.x"])
+    assert text.count("6 connections") == 2 and text.count("rounded to steps") == 1
+
+
 def test_default_backend_is_untouched() -> None:
     """Importing and running changes no global setting of JAX: precision is still single."""
     assert jnp.ones(()).dtype == jnp.float32

@@ -35,7 +35,8 @@ with c = 0 for Euler, 0 and 1 for Heun, 0, 1/2, 1/2, 1 for RK4.
    oldest sample given, that one). Outputs follow from the states' history, with inputs at their
    defaults, no noise, and t = 0.
 
-Nothing here mentions groups, blocks, chunks or devices: results do not depend on them.
+Nothing here mentions groups, blocks or chunks. Results do not depend on groups and chunks at all,
+and on blocks only where sums of other shapes add up in another order: by an ulp of the signal.
 """
 
 from __future__ import annotations

@@ -48,10 +48,10 @@ def _group(g: Group, program: Program) -> Tree:
 
 
 def _bundle(b: Bundle, program: Program) -> Tree:
-    return Tree((b.title,), tuple(_part(p, program) for p in b.parts))
+    return Tree((b.title,), tuple(_part(p, b, program) for p in b.parts))
 
 
-def _part(p: Part, program: Program) -> Tree:
+def _part(p: Part, b: Bundle, program: Program) -> Tree:
     how = {
         "now": "no delay, at every stage",
         "step": "shorter than a block, read step by step",
@@ -66,16 +66,9 @@ def _part(p: Part, program: Program) -> Tree:
         span = f"{delays.min():.4g}-{delays.max():.4g} ms"
     if p.transport != "now" and not p.aligned:
         span += ", cubic between samples" if program.method == "rk4" else ", interpolated"
-    elif p.transport != "now" and any_nearest(p, program):
+    elif p.transport != "now" and any(e.interpolation == "nearest" for e in b.edges):
         span += ", rounded to steps"
     return Tree((plural(len(p.entries), "connection"), LAYOUTS[p.layout], how, span))
-
-
-def any_nearest(p: Part, program: Program) -> bool:
-    """Whether a part holds delays that were rounded on request."""
-    return any(
-        e.interpolation == "nearest" for b in program.bundles if p in b.parts for e in b.edges
-    )
 
 
 def _order(program: Program) -> str:
