@@ -40,4 +40,4 @@ bench: $(STAMP)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist rest.zarr \
-		resting_state.png
+		resting_state.png sweep.png sweep.zarr

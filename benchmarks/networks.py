@@ -13,6 +13,7 @@ from typing import Any
 import brainunit as u
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 import braingraph as bg
 from braingraph import edges, nodes
@@ -50,6 +51,22 @@ class Network:
         return replace(self, weights=np.where(self.delay > steps, self.weights, 0.0))
 
 
+@dataclass(frozen=True)
+class SparseNetwork:
+    """The same for many units: weights and delays at the connections only."""
+
+    weights: sparse.csr_array
+    delay: sparse.csr_array
+
+    @property
+    def size(self) -> int:
+        return int(self.weights.shape[0])
+
+    @property
+    def edges(self) -> int:
+        return int(self.weights.nnz)
+
+
 def dense(n: int, seed: int = 7) -> Network:
     """All to all but oneself, rows summing to 1, delays 1 to 15 ms (10 to 150 mm at 10 mm/ms)."""
     rng = np.random.default_rng(seed + n)
@@ -57,6 +74,26 @@ def dense(n: int, seed: int = 7) -> Network:
     np.fill_diagonal(weights, 0)
     distances = np.triu(rng.uniform(10, 150, (n, n)), 1)
     return _network(weights, distances + distances.T, speed=10.0)
+
+
+def scattered(n: int, per_unit: int = 100, seed: int = 7) -> SparseNetwork:
+    """``per_unit`` connections a unit, anywhere; rows summing to 1, delays 1 to 15 ms."""
+    rng = np.random.default_rng(seed + n)
+    count = n * per_unit
+    drawn = np.zeros(0, np.int64)
+    while len(drawn) < count:
+        drawn = np.union1d(drawn, rng.integers(0, n * n, count + count // 20))
+        drawn = drawn[drawn // n != drawn % n]
+    drawn = np.sort(rng.permutation(drawn)[:count])
+    target, source = (k.astype(np.int32) for k in np.divmod(drawn, n))
+    weights = rng.uniform(0, 1, count)
+    weights /= np.bincount(target, weights, n)[target]
+    delay = np.rint(rng.uniform(10, 150, count))
+    start = np.concatenate([[0], np.cumsum(np.bincount(target, minlength=n))])
+    rows = (source, start.astype(np.int32))
+    return SparseNetwork(
+        sparse.csr_array((weights, *rows), (n, n)), sparse.csr_array((delay, *rows), (n, n))
+    )
 
 
 def tvb(name: str) -> Network:
@@ -73,7 +110,7 @@ def _network(
     return Network(weights, np.rint(lengths / speed / DT).astype(np.int32))
 
 
-def simulator(network: Network) -> bg.Simulator:
+def simulator(network: Network | SparseNetwork, mesh: Any = None) -> bg.Simulator:
     """The same network through braingraph's public interface."""
     n = network.size
     g = bg.Graph()
@@ -84,4 +121,4 @@ def simulator(network: Network) -> bg.Simulator:
     for axis in ("x", "y"):
         noise = g.add_node(f"noise_{axis}", nodes.WhiteNoise(n, sigma=SIGMA))
         g.add_edge(noise, f"cortex.{axis}_inp")
-    return bg.Simulator(g, dt=DT * u.ms, method="heun")
+    return bg.Simulator(g, dt=DT * u.ms, method="heun", mesh=mesh)

@@ -19,9 +19,20 @@ import brainunit as u
 import jax
 import numpy as np
 
+import braingraph as bg
 from benchmarks import memory, references
 from benchmarks.c_reference import CReference
-from benchmarks.networks import DT, EVERY, Network, dense, simulator, tvb
+from benchmarks.networks import (
+    DT,
+    EVERY,
+    A,
+    Network,
+    SparseNetwork,
+    dense,
+    scattered,
+    simulator,
+    tvb,
+)
 
 Result = Any  # x, an array (..., sample, unit)
 
@@ -33,6 +44,7 @@ class Contestant:
     name: str
     make: Callable[[], Callable[[], Result]]
     compilations: Callable[[], int] | None = None
+    edges: int | None = None
     call: Callable[[], Result] | None = None
     seconds: list[float] = field(default_factory=list)
     first: float = 0.0
@@ -50,11 +62,15 @@ class Case:
     memory: str
     per_run: int = 1
     turns: int = 7
+    less: Case | None = None  # what stands for it with --quick; default: a tenth of the steps
 
 
 # ---------------------------------------------------------------- contestants
 def ours(
-    network: Network, steps: int, name: str = "braingraph", replicas: int | None = None
+    network: Network | SparseNetwork,
+    steps: int,
+    name: str = "braingraph",
+    replicas: int | None = None,
 ) -> Contestant:
     sims: list[Any] = []
 
@@ -70,7 +86,7 @@ def ours(
 
         return call
 
-    return Contestant(name, make, lambda: int(sims[0].compilations()))
+    return Contestant(name, make, lambda: int(sims[0].compilations()), network.edges)
 
 
 def by_hand(name: str, run: Callable[[jax.Array], jax.Array], *, fast: bool = False) -> Contestant:
@@ -144,8 +160,62 @@ def batch(steps: int, c: CReference | None, replicas: int = 64) -> list[Contesta
     ]
 
 
+def sweep(simulations: int, steps: int, c: CReference | None) -> list[Contestant]:
+    """Other seeds and, to the program, other parameters: equal ones, so that all do one work."""
+    network = dense(90)
+    run = references.delayed(network, steps)
+    a, seeds = np.full(simulations, A), range(simulations)
+    axes = bg.paired({"cortex.a": a, "seed": seeds})
+    asked: dict[str, Any] = {"monitors": {"cortex.x": EVERY * DT * u.ms}, "progress": False}
+    width = max(k for k in range(1, 65) if simulations % k == 0)  # more at once is no faster
+    sims: list[bg.Simulator] = []
+
+    def swept() -> Callable[[], Result]:
+        sims.append(simulator(network))
+        return lambda: sims[0].sweep(axes, steps * DT * u.ms, **asked)["cortex.x"].values
+
+    def single() -> Callable[[], Result]:
+        sim = simulator(network)
+
+        def call() -> Result:
+            runs = []
+            for value, seed in zip(a, seeds, strict=True):
+                sim.seed = seed
+                ds = sim.run(steps * DT * u.ms, params={"cortex.a": value}, **asked)
+                runs.append(ds["cortex.x"].values)
+            return np.stack(runs)
+
+        return call
+
+    def vmapped() -> Callable[[], Result]:
+        compiled = jax.jit(jax.vmap(run))
+        keys = jax.random.split(jax.random.key(0), (simulations // width, width))
+        return lambda: np.concatenate([np.asarray(compiled(some)) for some in keys])
+
+    return [
+        Contestant("braingraph, sweep", swept, lambda: int(sims[0].compilations())),
+        Contestant("braingraph, run by run", single),
+        Contestant(f"JAX, ring and gather, vmapped by {width}", vmapped),
+    ]
+
+
+def sparse(steps: int, c: CReference | None) -> list[Contestant]:
+    """A large sparse network beside a dense one: what counts is the time per connection."""
+    large, small = scattered(20_000), dense(500)
+    return [
+        ours(large, steps, f"braingraph, {large.edges} scattered connections"),
+        ours(small, steps, f"braingraph, {small.edges} of 500 regions"),
+    ]
+
+
 def regions(n: int, steps: int, c: CReference | None) -> list[Contestant]:
     return delayed(dense(n), steps, c, block=True)
+
+
+def sweep_case(simulations: int, less: Case | None = None) -> Case:
+    title = f"{simulations} simulations of A, per simulation"
+    work = partial(sweep, simulations)
+    return Case(title, 2000, work, "dense90", simulations, turns=3, less=less)
 
 
 CASES = {
@@ -157,7 +227,11 @@ CASES = {
     ),
     "demo": Case("tvb76, 1494 edges, delays 1-28 ms", 100_000, demo, "tvb76"),
     "short": Case("tvb192, 3466 edges, 22 of length 0", 50_000, short_edges, "tvb192"),
+    "sparse": Case(
+        "20 000 units, 100 sources each, delays 1-15 ms", 1_000, sparse, "scattered20000"
+    ),
     "batch": Case("64 replicas of A, per replica", 5_000, batch, "dense90", 64),
+    "sweep": sweep_case(1000, less=sweep_case(128)),
 }
 
 
@@ -183,8 +257,8 @@ def measure(contestants: Iterable[Contestant], repeats: int) -> None:
                 one.compiled_again = one.compilations() - before if one.compilations else None
 
 
-HEAD = ("", "us/step", "x ours", "first call s", "compiled again", "peak MB", "std x")
-WIDTHS = (44, 9, 7, 12, 14, 8, 8)
+HEAD = ("", "us/step", "ns/edge", "x ours", "first call s", "compiled again", "peak MB", "std x")
+WIDTHS = (44, 9, 7, 7, 12, 14, 8, 8)
 
 
 def line(cells: Iterable[str]) -> str:
@@ -203,6 +277,7 @@ def table(case: Case, contestants: list[Contestant], steps: int, peak: float) ->
         cells = (
             f"  {one.name}",
             f"{value:.3g}",
+            f"{1e3 * value / one.edges:.3g}" if one.edges else "",
             f"{value / per_step[0]:.2f}",
             f"{one.first:.1f}",
             again,
@@ -250,17 +325,20 @@ def main(arguments: list[str] | None = None) -> None:
     print(
         "braingraph reads it at each stage. 'x ours' above 1: slower than braingraph. 'first call'"
     )
-    print("includes compiling; 'std x' must agree within a case, or the work differs.\n")
+    print("includes compiling; 'std x' must agree within a case, or the work differs; 'ns/edge':")
+    print("per connection and step, by which 'sparse' compares two networks.\n")
     print(line(HEAD))
     for name in given.case or known:
         if name == "stream":
             print("\n".join(streaming(given.quick)), flush=True)
             continue
         case = CASES[name]
-        steps = case.steps // 10 if given.quick else case.steps
+        steps = case.steps // 10 if given.quick and case.less is None else case.steps
+        case = case.less if given.quick and case.less is not None else case
         contestants = case.contestants(steps, c)
         measure(contestants, given.turns or (3 if given.quick else case.turns))
-        peak = memory.peak(case.memory, steps, replicas=case.per_run if case.per_run > 1 else None)
+        counts = {"sweep" if name == "sweep" else "replicas": case.per_run}
+        peak = memory.peak(case.memory, steps, False, **(counts if case.per_run > 1 else {}))
         print("\n".join(table(case, contestants, steps, peak)), flush=True)
 
 

@@ -1,6 +1,7 @@
 """braingraph: dataflow graphs of brain populations, compiled to one JAX scan."""
 
-from braingraph import edges, nodes, observers
+from braingraph import analysis, edges, nodes, observers
+from braingraph.axes import paired
 from braingraph.component import (
     Coupling,
     Input,
@@ -68,10 +69,12 @@ __all__ = [
     "Uniform",
     "UnitError",
     "WeightError",
+    "analysis",
     "edges",
     "load_connectome",
     "nodes",
     "observers",
     "open",
+    "paired",
     "parameter",
 ]

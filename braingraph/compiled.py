@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
-from braingraph.compiler import begin
+from braingraph.compiler import begin, noise
 from braingraph.compiler.advance import Advance
+from braingraph.compiler.here import UNIT
 from braingraph.compiler.lower import Engine
 from braingraph.compiler.plan import Flat, Program
 from braingraph.compiler.sampling import Sampler
-from braingraph.compiler.values import pack
+from braingraph.compiler.shard import Placement, place
+from braingraph.compiler.values import pack, pack_parts
+from braingraph.devices import AXES, Devices, Gathered
 
 if TYPE_CHECKING:
     from braingraph.monitors import Monitor
@@ -41,49 +45,98 @@ def capacity(
 
 
 class Compiled:
-    """The jitted chunk of one program for one set of samplers and one batch size.
+    """The jitted chunk of one program for one set of samplers, one batch size and one mesh.
 
     Parameters are arguments of the compiled function, so other values need no compilation.
+    ``whole`` is the undivided program as the host sees it; ``engine`` what a device computes.
     """
 
     def __init__(
-        self, program: Program, samplers: tuple[Sampler, ...], batch: int | None, capacity: int
+        self,
+        program: Program,
+        samplers: tuple[Sampler, ...],
+        batch: int | None,
+        capacity: int,
+        mesh: Mesh | None = None,
     ) -> None:
-        self.program = program
-        self.engine = Engine(program, samplers, batch)
-        self.beginning = begin.Beginning(self.engine)
-        self.capacity = capacity
-        self._packed: tuple[Mapping[str, Any], Any] | None = None
-        self.advance = Advance(self.engine, self.capacity, unrolled=False)
+        self.program, self.samplers, self.capacity = program, samplers, capacity
+        self.engine = self.whole = Engine(program, samplers, batch)
+        self.devices: Devices | None = None
+        if mesh is not None:
+            placement = place(program, mesh.shape[UNIT])
+            self.devices = Devices(mesh, program, placement, batch)
+            self.engine = Engine(program, samplers, self.devices.share, placement)
+        self.beginning = begin.Beginning(self.whole)
+        self._parts: tuple[Mapping[str, Any], Any] | None = None
+        axes = () if mesh is None else AXES
+        self.advance = Advance(self.engine, self.capacity, unrolled=False, axes=axes)
         self._begin: Any = jax.jit(self.beginning.carry)
-        self._chunk: Any = jax.jit(self.advance.run)
+        self._chunk: Any = (
+            jax.jit(self.advance.run)
+            if self.devices is None
+            else self.devices.compiled(self.advance.run, shares=3)
+        )
 
     def _units(self, sampler: Sampler) -> int:
         return self.beginning._shape(sampler)[0]
 
-    def parameters(self, values: Mapping[str, Any]) -> Any:
-        """Packed on the host, put on the device, and kept for the next run with these values.
+    def parameters(self, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Any:
+        """Packed on the host, put on the devices.
 
-        Measured for 2000 regions all to all: packing takes 0.35 s.
+        Connections are kept for the next run with these values, or with the values ``base`` that
+        they share weights and delays with. Measured for 2000 regions all to all: 0.35 s.
         """
-        if self._packed is None or self._packed[0] is not values:
-            packed = pack(self.program, values, self.engine.dtype, live=False)
-            self._packed = (values, jax.device_put(packed))
-        return self._packed[1]
+        base = values if base is None else base
+        known = self._parts  # read once: several batches may run at a time
+        if known is None or known[0] is not base:
+            known = (base, self._put(lambda p, u: self._packed(pack_parts, base, p, u)))
+            self._parts = known
+        packed = self._put(lambda p, u: self._packed(pack, values, p, u))
+        return {**packed, "parts": known[1]}
 
-    def keys(self, seed: int) -> Any:
-        return jax.device_put(begin.keys(self.engine, seed))
+    def _packed(self, how: Any, values: Any, placement: Placement, device: int = 0) -> Any:
+        return how(self.program, values, self.engine.dtype, False, placement, device)
+
+    def _put(self, packed: Callable[[Placement, int], Any]) -> Any:
+        placement = self.engine.placement
+        if self.devices is None:
+            return jax.device_put(packed(placement, 0))
+        return self.devices.parameters(lambda u: packed(placement, u))
+
+    def keys(self, seed: Any) -> Any:
+        """Noise keys of a seed, or of a tuple of seeds, one for every replica."""
+        devices = self.engine.placement.devices
+        keys = noise.keys(self.program, seed, self.whole.batch, devices)
+        return jax.device_put(keys) if self.devices is None else self.devices.keys(keys)
 
     def start(
         self,
-        packed: Any,
+        values: Mapping[str, Any],
         flat: Flat,
-        seed: int,
+        seed: Any,
         initial: Any = None,
         history: Mapping[str, Any] | None = None,
     ) -> Any:
         """The carry of the first chunk."""
-        return self.beginning_of(flat, seed, initial, history, self._begin)(packed)
+        make = self.beginning_of(flat, seed, initial, history, self._begin)
+        carry = make(self._packed(pack, values, self.whole.placement))
+        if self.devices is None:
+            return carry
+        return self.devices.deal(carry, self._layout(carry))
+
+    def on_host(self, carry: Any) -> Any:
+        """A carry as the undivided program has it."""
+        return carry if self.devices is None else self.devices.whole(carry, self._layout(carry))
+
+    def gathered(self, sampler: Sampler) -> Gathered | None:
+        """How a sampler's buffer becomes rows of all its units; None: it has them all."""
+        if self.devices is None:
+            return None
+        return Gathered(self.devices, sampler)
+
+    def _layout(self, carry: Any) -> Any:
+        assert self.devices is not None
+        return self.devices.carry_layout(carry, self.advance.inner, self.advance.outer)
 
     def beginning_of(
         self,
@@ -94,7 +147,7 @@ class Compiled:
         carry: Callable[..., Any] | None = None,
     ) -> Callable[[Any], Any]:
         """The first carry as a function of the packed parameters (messages depend on them)."""
-        engine = self.engine
+        engine = self.whole
         states = begin.initial_states(engine, flat, seed)
         kept: Mapping[str, Any] = {}
         means: Mapping[str, Any] = {}
@@ -116,7 +169,11 @@ class Compiled:
         return lambda packed: make(packed, x, *given, step)
 
     def chunk(self, carry: Any, packed: Any, keys: Any, end: int, blocks: int) -> Any:
-        return self._chunk(carry, packed, keys, np.int32(end), np.int32(blocks))
+        """The new carry, the samplers' buffers, and whether all is finite (on the host)."""
+        carry, out, finite = self._chunk(carry, packed, keys, np.int32(end), np.int32(blocks))
+        if self.devices is not None:
+            finite = finite.addressable_data(0)
+        return carry, out, finite.reshape(())
 
     def compilations(self) -> int:
         """How many programs were compiled so far."""

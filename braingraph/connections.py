@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import brainunit as u
 import numpy as np
 
 from braingraph.coupling import Coupling
@@ -22,7 +21,18 @@ from braingraph.errors import (
 )
 from braingraph.node import Node, no_port
 from braingraph.ports import Port
-from braingraph.units import ONE, TIME, brief, same_dimension, show, strip, unit_of
+from braingraph.sparse import Sparse, is_sparse, made_sparse
+from braingraph.units import (
+    ONE,
+    TIME,
+    attach,
+    brief,
+    magnitude,
+    same_dimension,
+    show,
+    strip,
+    unit_of,
+)
 
 if TYPE_CHECKING:
     from braingraph.graph import Graph
@@ -38,13 +48,41 @@ class Edge:
     source: str
     target: str
     coupling: Coupling
-    delay: Any = None  # plain array in ms: scalar or (target, source); None: instantaneous
+    delay: Any = None  # in ms: a number, (target, source), or Sparse; None: instantaneous
     interpolation: str = "linear"
     rename: Mapping[str, str] | None = None  # parameter -> full path, for composite nodes
 
     @property
     def delayed(self) -> bool:
-        return self.delay is not None and bool(np.any(self.delay != 0))
+        delay = self.delay.values if isinstance(self.delay, Sparse) else self.delay
+        return delay is not None and bool(np.any(delay != 0))
+
+    @property
+    def by_connection(self) -> bool:
+        """Whether weights and delays are kept one a connection, in the order of the pairs."""
+        sparse = is_sparse(self.coupling.conn)
+        return sparse or (self.coupling.conn is None and isinstance(self.delay, Sparse))
+
+    @property
+    def has_matrix(self) -> bool:
+        """Whether weights or delays differ between pairs."""
+        return bool(np.ndim(magnitude(self.coupling.conn)) or np.ndim(self.delay))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The coupling's numbers and the delay, as ``as_function`` has them: no matrix is sparse.
+
+        Where the weights are sparse, they and the delays have a value for every connection.
+        """
+        out = self.coupling.arrays()
+        if is_sparse(self.coupling.conn):
+            out["conn"] = attach(magnitude(out["conn"]).values, unit_of(out["conn"]))
+        if self.delay is not None:
+            delay = self.delay
+            if self.by_connection and delay.ndim:
+                delay = delays_at(delay, *pairs(self.coupling, delay.shape))
+            out["delay"] = attach(delay, TIME)
+        return out
 
     @property
     def where(self) -> str:
@@ -148,7 +186,7 @@ def fitted(edge: Edge, delay: Any, shape: tuple[int, int]) -> Edge:
     """The edge with its delay in plain ms, once its arrays fit ``shape``, (target, source)."""
     _check_conn(edge, shape)
     for name, value in edge.coupling.arrays().items():
-        given = np.shape(u.get_magnitude(value))
+        given = np.shape(magnitude(value))
         if edge.coupling._specs[name].free or given in ((), (1,), shape[:1]):
             continue
         raise ShapeError(
@@ -178,7 +216,7 @@ def _check_conn(edge: Edge, shape: tuple[int, int]) -> None:
                 **edge.ends,
             )
         return
-    plain = np.asarray(u.get_magnitude(conn))
+    plain = magnitude(conn) if is_sparse(conn) else np.asarray(magnitude(conn))
     if plain.ndim and plain.shape != shape:
         raise ShapeError(
             f"the weights of {edge.where} have shape {plain.shape}, but must be {shape}: "
@@ -189,13 +227,16 @@ def _check_conn(edge: Edge, shape: tuple[int, int]) -> None:
         )
 
 
-def _transpose(plain: np.ndarray, shape: tuple[int, int], name: str) -> str:
+def _transpose(plain: np.ndarray | Sparse, shape: tuple[int, int], name: str) -> str:
     return f" The transpose fits: pass {name}.T." if plain.shape == shape[::-1] else ""
 
 
 def _checked_delay(edge: Edge, delay: Any, shape: tuple[int, int]) -> Any:
     if delay is None:
         return None
+    conn = magnitude(edge.coupling.conn)
+    if isinstance(conn, Sparse):
+        delay = conn.filled(delay)
     plain = _in_ms(edge, delay)
     if plain.ndim and plain.shape != shape:
         raise ShapeError(
@@ -205,24 +246,45 @@ def _checked_delay(edge: Edge, delay: Any, shape: tuple[int, int]) -> Any:
             needed=shape,
             **edge.ends,
         )
-    used = coupling_mask(edge.coupling, shape) if plain.ndim else np.bool_(True)
-    wrong = (~np.isfinite(plain) | (plain < 0)) & used
-    if wrong.any():
-        at = tuple(int(k) for k in np.argwhere(wrong)[0])
+    if isinstance(plain, Sparse) and conn is not None and not isinstance(conn, Sparse):
+        plain = plain.todense()  # as the weights are
+    target: Any = None  # all alike
+    source: Any = None
+    if plain.ndim:
+        target, source = pairs(edge.coupling, shape)
+    values = delays_at(plain, target, source)
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if len(wrong):
+        first = wrong[0]
+        at = () if target is None else (int(target[first]), int(source[first]))
         raise DelayError(
-            f"the delay of {edge.where} is {plain[at]:g} ms{f' at {at}' if at else ''}: delays "
+            f"the delay of {edge.where} is {values[first]:g} ms{f' at {at}' if at else ''}: delays "
             "must be finite and not negative.",
             **edge.ends,
             at=at,
-            value=float(plain[at]),
+            value=float(values[first]),
         )
-    # Where nothing is connected, a delay may be anything; what is no number is made one.
+    return _kept(plain, conn)
+
+
+def _kept(plain: np.ndarray | Sparse, conn: Any) -> np.ndarray | Sparse:
+    """Delays as an edge holds them.
+
+    Where nothing is connected, a delay may be anything; what is no number is made one.
+    """
+    if isinstance(plain, Sparse):
+        fine = np.isfinite(plain.values) & (plain.values >= 0)
+        if not fine.all():
+            plain = plain.with_values(np.where(fine, plain.values, 0.0))
+        if isinstance(conn, Sparse) and plain.stands_like(conn):
+            return conn.with_values(plain.values)  # the same pairs are held once
+        return plain
     plain = np.where(np.isfinite(plain) & (plain >= 0), plain, 0.0)
     plain.setflags(write=False)
     return plain
 
 
-def _in_ms(edge: Edge, delay: Any) -> np.ndarray:
+def _in_ms(edge: Edge, delay: Any) -> np.ndarray | Sparse:
     given = unit_of(delay)
     if not same_dimension(given, TIME):
         fix = "divide lengths by a speed, as in delay=lengths / (5 * u.mm / u.ms)."
@@ -234,18 +296,34 @@ def _in_ms(edge: Edge, delay: Any) -> np.ndarray:
             needed=TIME,
             **edge.ends,
         )
-    return np.asarray(strip(delay, TIME, "delay"), float)
+    if not is_sparse(delay):
+        return np.asarray(strip(delay, TIME, "delay"), float)
+    plain = made_sparse(magnitude(delay), f"the delay of {edge.where}", "delay")
+    return plain.with_values(strip(attach(plain.values, given), TIME, "delay"))
 
 
 def _as_typed(delay: Any) -> str:
     return f"{delay:g}" if isinstance(delay, (int, float)) else "delays"
 
 
-def coupling_mask(coupling: Coupling, shape: tuple[int, int]) -> np.ndarray:
-    """Which of the (target, source) pairs an edge connects: weights that are not zero."""
-    if coupling.conn is None:
-        return np.eye(shape[0], dtype=bool)
-    return np.broadcast_to(np.asarray(u.get_magnitude(coupling.conn)) != 0, shape)
+def pairs(coupling: Coupling, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The units an edge connects, (targets, sources), row after row: weights that are not zero."""
+    conn = magnitude(coupling.conn)
+    if conn is None:
+        own = np.arange(shape[0], dtype=np.int32)
+        return own, own
+    if isinstance(conn, Sparse):
+        return conn.target, conn.source
+    target, source = np.nonzero(np.broadcast_to(np.asarray(conn) != 0, shape))
+    return target.astype(np.int32), source.astype(np.int32)
+
+
+def delays_at(delay: Any, target: Any, source: Any) -> np.ndarray:
+    """The delays of connections, from an edge's: one a connection, or one for all."""
+    if isinstance(delay, Sparse):
+        return delay.at(target, source)
+    picked: np.ndarray = delay[target, source] if delay.ndim else delay[None]
+    return picked
 
 
 def internal_edges(name: str, model: Node) -> list[Edge]:

@@ -8,9 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from braingraph.declarations import Signal, parameter
-from braingraph.errors import ModelError
-from braingraph.parameters import Component, signature
+from braingraph.declarations import ParameterSpec, Signal, parameter
+from braingraph.errors import ModelError, WeightError
+from braingraph.parameters import Component, not_finite, signature
+from braingraph.sparse import Sparse, is_sparse, made_sparse
+from braingraph.units import attach, magnitude, unit_of
 
 
 class Coupling(Component):
@@ -22,15 +24,19 @@ class Coupling(Component):
 
     Parameters
     ----------
-    conn : array (target, source), scalar, or None
-        The weights. A scalar connects all to all with one weight; None connects one to one.
+    conn : array or sparse matrix (target, source), scalar, or None
+        The weights. A scalar connects all to all with one weight; None connects one to one. A
+        sparse matrix is one of scipy's, in any format, or a quantity of one (``matrix * u.nA``);
+        its entries for one pair add up, and zeros among them go. It is kept as its entries, row
+        after row, and so is the parameter ``"edge.conn"`` of ``as_function``: one value per
+        connection, ``(entries,)``.
     """
 
     conn: Any = parameter(None, any_unit=True, free=True)
 
     def __init__(self, conn: Any = None, **given: Any) -> None:
         self._refuse_unknown(given, self._specs)
-        if hasattr(conn, "todense") and not isinstance(conn, np.ndarray):
+        if hasattr(conn, "todense") and not is_sparse(conn):
             conn = np.asarray(conn.todense())
         self._set_parameters({"conn": conn, **given}, None)
 
@@ -46,8 +52,25 @@ class Coupling(Component):
             "conn", {name: declared.default for name, declared in cls._specs.items()}
         )
 
+    def _checked(self, declared: ParameterSpec, value: Any, shape: tuple[int, ...] | None) -> Any:
+        if declared.name != "conn" or not is_sparse(value):
+            return super()._checked(declared, value, shape)
+        where = f"{type(self).__name__}.conn"
+        conn = made_sparse(magnitude(value), where, "conn")
+        wrong = np.flatnonzero(~np.isfinite(conn.values))
+        if len(wrong):
+            at = (int(conn.target[wrong[0]]), int(conn.source[wrong[0]]))
+            raise not_finite(where, at, conn.values[wrong[0]], WeightError, parameter="conn")
+        return attach(conn, unit_of(value))
+
     def replace(self, **changes: Any) -> Self:
-        """A copy with other parameters, checked as when it was made."""
+        """A copy with other parameters, checked as when it was made.
+
+        Sparse weights may be given as one value per connection.
+        """
+        conn = magnitude(self.conn)
+        if isinstance(conn, Sparse) and "conn" in changes:
+            changes["conn"] = conn.filled(changes["conn"])
         return type(self)(**{**{k: self.__dict__[k] for k in self._specs}, **changes})
 
     def pre(self, x: Any) -> Any:

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from braingraph.compiled import Compiled
-from braingraph.compiler import begin, compile_graph
+from braingraph.compiler import compile_graph, noise
 from braingraph.compiler.advance import Advance
-from braingraph.compiler.values import collect, pack
+from braingraph.compiler.values import collect, pack, pack_parts
 from braingraph.errors import ParameterError, ShapeError, did_you_mean
 from braingraph.monitors import requested, resolve
 from braingraph.units import Unit, attach, strip
@@ -45,7 +45,7 @@ def as_function(
     engine = compiled.engine
     advance = Advance(engine, total, unrolled=True)
     values, units = collect(program)
-    keys = begin.keys(engine, sim.seed)
+    keys = noise.keys(program, sim.seed, engine.batch)
     initial, history = sim._given(initial, "initial"), sim._given(history, "history")
     params = {path: attach(jnp.asarray(v, engine.dtype), units[path]) for path, v in values.items()}
     start = compiled.beginning_of(program.flat, sim.seed, initial, history)
@@ -55,7 +55,8 @@ def as_function(
         for given, value in params.items():
             path = sim._named(given)
             plain[path] = _plain(path, value, values, units)
-        packed = pack(program, plain, engine.dtype, live=True)
+        what = (program, plain, engine.dtype, True, engine.placement)
+        packed = {**pack(*what), "parts": pack_parts(*what)}
         _, out, _ = advance.run(start(packed), packed, keys, np.int32(total), blocks)
         results = {}
         for monitor, (buffer, _) in zip(found, out, strict=True):

@@ -39,8 +39,8 @@ def locate(
 
 def _describe(session: _Session, carry: Any, last: Any, time: float, steps: int) -> DivergenceError:
     """The first state, in path order, that is not finite, and what it was one step before."""
-    engine = session.compiled.engine
-    now, before = ({**c["x"], **c["slow"]} for c in (carry, last))
+    engine, on_host = session.compiled.whole, session.compiled.on_host
+    now, before = ({**c["x"], **c["slow"]} for c in map(on_host, (carry, last)))
     for group in engine.program.groups:
         for name, value in now.get(group.number, {}).items():
             for path in group.paths:

@@ -12,8 +12,9 @@ from braingraph.connections import (
     INTERPOLATIONS,
     Edge,
     checked,
-    coupling_mask,
+    delays_at,
     internal_edges,
+    pairs,
     source_path,
     target_path,
 )
@@ -24,7 +25,7 @@ from braingraph.node import Node, no_port
 from braingraph.ports import Port, address
 from braingraph.units import brief
 
-__all__ = ["INTERPOLATIONS", "Edge", "Graph", "coupling_mask"]
+__all__ = ["INTERPOLATIONS", "Edge", "Graph", "delays_at", "pairs"]
 
 N = TypeVar("N", bound="Node | Graph")
 C = TypeVar("C", bound=Coupling)
@@ -126,7 +127,9 @@ class Graph:
         coupling : Coupling, optional
             How the source acts; by default it is added, one to one.
         delay : quantity of time, optional
-            A scalar or one per edge, ``(target, source)``; any value >= 0.
+            A scalar or one per edge, ``(target, source)``; any value >= 0. A sparse matrix, as in
+            ``lengths * u.mm / speed`` for one of scipy's, has delay 0 where it has no entry, and
+            what it has where there is no weight does not count.
         name : str, optional
             Its parameters' address: ``"long_range.k"``. Default: ``source->target``.
         interpolation : {"linear", "nearest"}
@@ -280,7 +283,8 @@ class Graph:
         """A copy for algorithms and drawing: vertices and edges of the whole hierarchy.
 
         Vertex attributes: ``model`` (the class's name), ``size``, ``object``. Edge attributes:
-        ``source``, ``target`` (ports), ``coupling`` (name), ``delay`` (ms or None), ``object``.
+        ``source``, ``target`` (ports), ``coupling`` (name), ``delay`` (in ms: a number, a matrix,
+        the entries of a sparse one, or None), ``object``.
         """
         from braingraph.exchange import to_networkx
 

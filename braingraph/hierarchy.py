@@ -9,7 +9,8 @@
             time            ms
             <node>          labels, if there are any
             <batch dim>     coordinates
-        _run/commit/r00000  attrs: commit, step, samples {name: how many are on disk}, wall
+        _run/commit/rNNNNN  one for each process, attrs: commit, step, wall, and samples
+                            {name: how many of what this process writes are on disk}
 
 Everything is a Zarr node, so any store that Zarr can write could hold it.
 """
@@ -20,6 +21,7 @@ import errno
 import math
 import os
 import shutil
+import socket
 import time
 import uuid
 import warnings
@@ -36,11 +38,13 @@ from zarr.errors import ZarrUserWarning
 
 from braingraph.errors import StoreError
 from braingraph.records import TIME_ATTRS, Recording, plain
+from braingraph.team import Split
 
 SCHEMA = "braingraph-run/1"
-MARKER = "_run/commit/r00000"
+#: Layouts of this library start so; a number follows.
+_KINDS = {"braingraph-run/": "run", "braingraph-sweep/": "sweep"}
 #: What a store may hold at its top: anything else is someone else's, and never deleted.
-_OURS = {"zarr.json", "monitors", "_run", "graph"}
+_OURS = {"zarr.json", "monitors", "_run", "graph", "axes", "results"}
 #: Measured: chunks of 2 to 4 MB write fastest and still read one region quickly.
 _CHUNK_BYTES = 4 << 20
 #: Rows of unfinished chunks wait in memory, so one row of chunks is kept below this.
@@ -52,29 +56,73 @@ _TIMES = 1 << 19
 _LEFTOVERS = (".partial", ".DS_Store")
 
 
-def chunks_of(recording: Recording) -> tuple[int, ...]:
+def chunks_of(recording: Recording, grain: Sequence[int] | None = None) -> tuple[int, ...]:
     """The chunk of a recording's array: up to 256 units, 2^k samples, 2 to 4 MB.
 
     Where memory allows only few samples a chunk, it takes in more units, then more of the batch.
+    Chunks divide ``grain``, the sizes (*batch, unit) at whose multiples another process begins.
     """
     *batch, samples, units = recording.shape
     item = np.dtype(recording.dtype).itemsize
-    width = math.ceil(units / math.ceil(units / _WIDTH))
+    *grains, common = grain or (*batch, units)
+    width = _fitting(math.ceil(units / math.ceil(units / _WIDTH)), common, units)
     rows = min(_CHUNK_BYTES // (width * item), _ROW_BYTES // (math.prod(batch) * units * item))
     rows = min(1 << max(rows, 1).bit_length() - 1, max(samples, 1))
     wider = min(units, max(width, _CHUNK_BYTES // (rows * item)))
-    width = math.ceil(units / math.ceil(units / wider))
+    width = _fitting(math.ceil(units / math.ceil(units / wider)), common, units)
     room = _CHUNK_BYTES // (rows * width * item) if width == units else 1
     sizes: list[int] = []
-    for size in reversed(batch):
+    for size, common in zip(reversed(batch), reversed(grains), strict=True):
         most = max(1, min(size, room))
-        sizes.insert(0, math.ceil(size / math.ceil(size / most)))
+        sizes.insert(0, _fitting(math.ceil(size / math.ceil(size / most)), common, size))
         room = room // size if sizes[0] == size else 1
     return (*sizes, rows, width)
 
 
+def _fitting(wanted: int, grain: int, size: int) -> int:
+    """The divisor of ``grain`` nearest to ``wanted``; as wanted where one process has it all."""
+    if grain >= size:
+        return wanted
+    divisors = {
+        d for k in range(1, math.isqrt(grain) + 1) if grain % k == 0 for d in (k, grain // k)
+    }
+    return min(divisors, key=lambda d: (max(d / wanted, wanted / d), d))
+
+
+def marker(rank: int) -> str:
+    """The group whose attributes say what a process has committed."""
+    return f"_run/commit/r{rank:05}"
+
+
+def committed(root: zarr.Group) -> dict[str, int]:
+    """How many samples of every monitor are valid: what all of its writers have committed.
+
+    Read one after the other, markers only promise more as time goes on: the fewest is true.
+    """
+    samples: dict[str, int] = {}
+    world: Any = root.attrs["world"]
+    for rank in range(world):
+        its: Any = group_in(root, marker(rank)).attrs["samples"]
+        samples |= {name: min(n, samples.get(name, n)) for name, n in its.items()}
+    return samples
+
+
+def complete_splits(
+    recordings: Sequence[Recording], splits: Mapping[str, Split], world: int
+) -> dict[str, Split]:
+    """A split for every recording, checked; what has none is written by process 0."""
+    whole = {r.name: splits.get(r.name) or Split.whole(r, world) for r in recordings}
+    for r in recordings:
+        whole[r.name].check(r, world)
+    return whole
+
+
 def create(
-    path: Path, recordings: Sequence[Recording], provenance: Mapping[str, Any]
+    path: Path,
+    recordings: Sequence[Recording],
+    provenance: Mapping[str, Any],
+    splits: Mapping[str, Split],
+    world: int,
 ) -> zarr.Group:
     """Every group and array of a run, at its full size."""
     attrs = {
@@ -82,20 +130,23 @@ def create(
         "ready": False,
         "run_id": str(uuid.uuid4()),
         "status": "running",
-        "world": 1,
+        "world": world,
         "monitors": [r.name for r in recordings],
         "provenance": plain(provenance),
     }
     root = zarr.create_group(str(path), zarr_format=3, attributes=attrs)
     for r in recordings:
-        _create_monitor(root, r)
-    marker = marker_attrs(0, 0, {r.name: 0 for r in recordings})
-    root.create_group(MARKER, attributes=marker)
+        _create_monitor(root, r, chunks_of(r, splits[r.name].grain))
+    for rank in range(world):
+        mine = [r.name for r in recordings if splits[r.name].regions[rank] is not None]
+        attrs = marker_attrs(0, 0, dict.fromkeys(mine, 0))
+        root.create_group(marker(rank), attributes=attrs)
     root.attrs["ready"] = True
     return root
 
 
-def _create_monitor(root: zarr.Group, r: Recording) -> None:
+def _create_monitor(root: zarr.Group, r: Recording, chunks: tuple[int, ...]) -> None:
+    """A monitor's group with its arrays, all but the data written."""
     attrs = {
         "period": float(r.period),
         "period_units": "ms",
@@ -109,7 +160,7 @@ def _create_monitor(root: zarr.Group, r: Recording) -> None:
     group.create_array(
         "data",
         shape=r.shape,
-        chunks=chunks_of(r),
+        chunks=chunks,
         dtype=r.dtype,
         fill_value=np.nan if np.dtype(r.dtype).kind in "fc" else 0,
         compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle")],
@@ -242,7 +293,7 @@ def make_room(path: Path, overwrite: bool) -> None:
         shutil.rmtree(path.resolve())
 
 
-def open_root(path: Path) -> zarr.Group:
+def open_root(path: Path, schema: str = SCHEMA) -> zarr.Group:
     """The root of a store that can be read; StoreError with what to do where there is none."""
     if not path.exists():
         raise StoreError(
@@ -258,13 +309,16 @@ def open_root(path: Path) -> zarr.Group:
                 "store= to a run.",
                 path=str(path),
             )
-        if attrs["schema"] != SCHEMA:
+        if attrs["schema"] != schema:
+            kind, needed = _kind(attrs["schema"]), _kind(schema)
             raise StoreError(
                 f"{str(path)!r} has the layout {attrs['schema']!r}, but this version reads "
-                f"{SCHEMA!r}: read it with the version of braingraph that wrote it.",
+                f"{schema!r}: read it with the version of braingraph that wrote it."
+                if kind == needed
+                else f"{str(path)!r} is the store of a {kind}, but must be that of a {needed}.",
                 path=str(path),
                 given=attrs["schema"],
-                needed=SCHEMA,
+                needed=schema,
             )
         if not attrs.get("ready"):
             raise StoreError(
@@ -283,8 +337,31 @@ def _attributes(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def find(path: Path, run_id: str, seconds: float) -> zarr.Group:
+    """The root of a store that another process has just made, for writing, once it is seen."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with trouble(path, "opened"):
+            attrs = _attributes(path)
+            if attrs is not None and attrs.get("ready") and attrs.get("run_id") == run_id:
+                return zarr.open_group(str(path), mode="r+", use_consolidated=False)
+        if time.monotonic() > deadline:
+            raise StoreError(
+                f"{str(path)!r} on {socket.gethostname()} (working folder {os.getcwd()!r}) is not "
+                "the store that process 0 made: pass the absolute path of a folder that all "
+                "machines of the run share.",
+                path=str(path),
+            )
+        time.sleep(0.05)
+
+
 def _is_ours(attrs: Mapping[str, Any]) -> bool:
-    return str(attrs.get("schema", "")).startswith("braingraph-run/")
+    return bool(_kind(attrs.get("schema")))
+
+
+def _kind(schema: Any) -> str:
+    """``"run"`` or ``"sweep"``; empty for what is not ours."""
+    return next((kind for start, kind in _KINDS.items() if str(schema).startswith(start)), "")
 
 
 @contextmanager

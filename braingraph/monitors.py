@@ -14,7 +14,7 @@ import numpy as np
 
 from braingraph.compiler.check import whole_steps
 from braingraph.compiler.plan import Program, Slot
-from braingraph.compiler.sampling import Sampler
+from braingraph.compiler.sampling import Sampler, Units
 from braingraph.component import Node, Output
 from braingraph.errors import (
     ClockError,
@@ -238,28 +238,11 @@ def _resolve(program: Program, name: str, record: Record, single: bool) -> Monit
     return Monitor(name, read, read.slots, period, clock, mean, unit, node, units, labels)
 
 
-@dataclass(frozen=True)
-class Units:
-    """Reads some units of one signal of a group. Equal ones share a compilation."""
-
-    slot: Slot
-    start: int | None
-    stop: int | None
-
-    @property
-    def slots(self) -> tuple[Slot, ...]:
-        return (self.slot,)
-
-    def __call__(self, get: Get) -> Any:
-        value = get(self.slot)
-        return value if self.start is None else value[self.start : self.stop]
-
-
 def _units(program: Program, path: str, signal: str) -> Units:
     group, model = program.group_of(path), program.flat.vertices[path]
     span, slot = group.span(path), (group.number, signal)
     if span == slice(0, group.size) or model.signal_size(signal) != model.size:
-        return Units(slot, None, None)  # outputs of a size of their own stand alone
+        return Units(slot)  # outputs of a size of their own stand alone
     return Units(slot, span.start, span.stop)
 
 

@@ -19,6 +19,7 @@ from braingraph.errors import (
     did_you_mean,
 )
 from braingraph.ports import address
+from braingraph.sparse import is_sparse
 from braingraph.units import ONE, as_code, brief, show, strip, unit_of
 
 
@@ -173,13 +174,19 @@ def numbers(
     if np.isfinite(plain).all():
         return plain
     bad = tuple(int(k) for k in np.argwhere(~np.isfinite(plain))[0])
-    at = f" at {bad}" if bad else ""
+    raise not_finite(where, bad, plain[bad], infinite, **fields)
+
+
+def not_finite(
+    where: str, at: tuple[int, ...], value: float, kind: type[GraphError], **fields: Any
+) -> GraphError:
+    """What is wrong with an entry that is NaN or infinite."""
     fix = (
         "mend the entry, or set it to 0 where there is no connection."
-        if infinite is WeightError
-        else f"it is {plain[bad]}, but must be a number."
+        if kind is WeightError
+        else f"it is {value}, but must be a number."
     )
-    raise infinite(f"{where} is not finite{at}: {fix}", at=bad, **fields)
+    return kind(f"{where} is not finite{f' at {at}' if at else ''}: {fix}", at=at, **fields)
 
 
 def _plain(value: Any) -> np.ndarray | None:
@@ -251,6 +258,10 @@ def _short(value: Any) -> str:
     """A parameter on one line: big arrays by their shape."""
     if is_static(value):
         return repr(value)
-    unit, plain = unit_of(value), np.asarray(u.get_magnitude(value))
-    text = f"{plain.item():g}" if plain.ndim == 0 else f"array{plain.shape}"
+    unit, plain = unit_of(value), u.get_magnitude(value)
+    if is_sparse(plain):
+        text = repr(plain)
+    else:
+        plain = np.asarray(plain)
+        text = f"{plain.item():g}" if plain.ndim == 0 else f"array{plain.shape}"
     return text if unit == ONE else f"{text} {show(unit)}"

@@ -41,20 +41,31 @@ class Progress:
                 sys.stderr.write("\n")
 
     def _line(self, done: float, now: float) -> str:
-        share = done / self.total
-        pace = (done - self.offset) / max(now - self.paced, 1e-9)  # ms of the model per second
-        left = f"{_clock((self.total - done) / max(pace, 1e-9))} left"
-        state = left if share < 1 else f"done in {_clock(now - self.begun)}"
-        speed = pace / 1000
+        pace, state = self._pace(done, now)
         return (
-            f"{show_time(round(done))} of {show_time(self.total)} ({share:.0%}), "
-            f"{speed:.3g} x real time, {state}"
+            f"{show_time(round(done))} of {show_time(self.total)} ({done / self.total:.0%}), "
+            f"{pace / 1000:.3g} x real time, {state}"
         )
+
+    def _pace(self, done: float, now: float) -> tuple[float, str]:
+        """Units (ms of the model) per second, and the time left or taken."""
+        pace = (done - self.offset) / max(now - self.paced, 1e-9)
+        if done < self.total:
+            return pace, f"{_clock((self.total - done) / max(pace, 1e-9))} left"
+        return pace, f"done in {_clock(now - self.begun)}"
 
     def _write(self, line: str) -> None:
         self.drawn = True
         sys.stderr.write(f"\r\x1b[K{line}" if self.terminal else f"{line}\n")
         sys.stderr.flush()
+
+
+class Count(Progress):
+    """How many simulations of a sweep are done, and the time left."""
+
+    def _line(self, done: float, now: float) -> str:
+        share, state = done / self.total, self._pace(done, now)[1]
+        return f"{done:.0f} of {self.total:.0f} simulations ({share:.0%}), {state}"
 
 
 def _clock(seconds: float) -> str:

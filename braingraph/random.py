@@ -72,7 +72,8 @@ def key(seed: Any, path_words: tuple[Any, Any], replica: Any = 0) -> tuple[Any, 
 
     Parameters
     ----------
-    seed : int of up to 64 bits, or a traced int32 or uint32
+    seed : int of up to 64 bits, a tuple of them, or a traced int32 or uint32
+        A tuple gives arrays, one key a seed.
     path_words : two ints or uint32 arrays
         Of :func:`path_words`, for the path of the signal (not of the node: two signals of a node
         draw apart).
@@ -99,6 +100,9 @@ def _seed_words(seed: Any) -> tuple[Any, Any]:
     if isinstance(seed, jax.Array):  # as the Python int of the same value
         high = jnp.where(seed < 0, np.uint32(0xFFFFFFFF), np.uint32(0))
         return seed.astype(jnp.uint32), high
+    if isinstance(seed, tuple):
+        low, up = zip(*map(_seed_words, seed), strict=True)
+        return np.array(low, np.uint32), np.array(up, np.uint32)
     try:
         whole = operator.index(seed)
     except TypeError:

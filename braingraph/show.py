@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-import brainunit as u
 import numpy as np
 
 from braingraph.component import Coupling, Input, Node, Observer, Output, State, _Signal
-from braingraph.graph import Edge, Graph, coupling_mask
+from braingraph.graph import Edge, Graph, delays_at, pairs
 from braingraph.layout import LABEL, MARGIN, Block, Box, Curve, Point, arrange, route
-from braingraph.units import show, show_time
+from braingraph.sparse import Sparse
+from braingraph.units import magnitude, show, show_time
 
 
 # ---------------------------------------------------------------- trees
@@ -154,8 +154,9 @@ def _how(edge: Edge) -> str:
     if type(coupling) is not Coupling:
         parts.append(type(coupling).__name__)
     if coupling.conn is not None:
-        conn = np.asarray(u.get_magnitude(coupling.conn))
-        parts.append(plural(int(np.count_nonzero(conn)), "weight") if conn.ndim else "all to all")
+        conn = magnitude(coupling.conn)
+        count = len(conn) if isinstance(conn, Sparse) else int(np.count_nonzero(conn))
+        parts.append(plural(count, "weight") if np.ndim(conn) else "all to all")
     elif parts:
         parts.append("one to one")
     if edge.delay is not None:
@@ -167,9 +168,9 @@ def _how(edge: Edge) -> str:
 
 def _delay(edge: Edge) -> str:
     """The range of the delays in use: those of weights that are not zero."""
-    delay = np.asarray(edge.delay, float)
+    delay = edge.delay
     if delay.ndim:
-        delay = delay[coupling_mask(edge.coupling, (delay.shape[0], delay.shape[1]))]
+        delay = delays_at(delay, *pairs(edge.coupling, delay.shape))
     if not delay.size:
         return "0 ms"
     low, high = (_number(float(value)) for value in (delay.min(), delay.max()))

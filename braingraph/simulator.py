@@ -14,15 +14,18 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jax.sharding import Mesh
 
 from braingraph import provenance
 from braingraph.compiled import Compiled, capacity
 from braingraph.compiler import begin, compile_graph
 from braingraph.compiler.check import whole_steps
+from braingraph.compiler.here import BATCH
 from braingraph.compiler.plan import Program
 from braingraph.compiler.sampling import Sampler
 from braingraph.compiler.values import collect
 from braingraph.component import Node
+from braingraph.devices import checked_mesh, local_mesh
 from braingraph.divergence import locate
 from braingraph.errors import GraphError, ParameterError, RunError, did_you_mean
 from braingraph.graph import Graph
@@ -55,6 +58,11 @@ class Simulator:
         The integrator. With noise, Euler is Euler-Maruyama and Heun is stochastic Heun.
     seed : int
         With a node's path, decides all its random numbers.
+    mesh : jax.sharding.Mesh, optional
+        Devices with axes ``"unit"`` (each computes some units of the network), ``"batch"`` (each
+        computes some replicas) or both, as in ``jax.make_mesh((8,), ("unit",))``. Results do not
+        depend on it. Default: all local devices when there are several and the network is large
+        enough to gain; ``explain()`` says.
 
     Examples
     --------
@@ -67,7 +75,13 @@ class Simulator:
     """
 
     def __init__(
-        self, graph: Graph | Node, *, dt: Any, method: str = "heun", seed: int = 0
+        self,
+        graph: Graph | Node,
+        *,
+        dt: Any,
+        method: str = "heun",
+        seed: int = 0,
+        mesh: Mesh | None = None,
     ) -> None:
         self.single = isinstance(graph, Node)
         if isinstance(graph, Node):
@@ -87,11 +101,15 @@ class Simulator:
                 parameter="method",
             )
         self.graph, self.method, self.seed = graph.bound(None, ""), method, seed
+        self.mesh = checked_mesh(mesh)
         self.state: State | None = None  #: where the last run ended
         self._programs: dict[Any, Program] = {}
         self._compiled: dict[Any, Compiled] = {}
         self._values: dict[Any, dict[str, Any]] = {}
-        compile_graph(self.graph, self.dt, method)  # every finding now, in the user's line
+        self._shared: dict[str, Any] = {}  # what batches of simulations share
+        program = compile_graph(self.graph, self.dt, method)  # every finding, in the user's line
+        if mesh is None:
+            self.mesh = local_mesh(program)
 
     # ------------------------------------------------------------ running
     def run(
@@ -144,6 +162,7 @@ class Simulator:
         total = self._steps(duration, "duration")
         skip = self._skipped(transient, total)
         batch = _batch(batch_size)
+        self._check_mesh(batch)
         first = initial.step if isinstance(initial, begin.State) else 0
         if first + total > STEP_LIMIT:
             raise RunError(f"a simulation has at most {STEP_LIMIT} steps: take a larger dt.")
@@ -163,12 +182,18 @@ class Simulator:
         return sink.dataset()
 
     def _prepare(
-        self, graph: Graph, monitors: Any, batch: int | None, total: int, skip: int
+        self,
+        graph: Graph,
+        monitors: Any,
+        batch: int | None,
+        total: int,
+        skip: int,
+        apart: frozenset[str] = frozenset(),
     ) -> _Plan:
         records = requested(monitors, graph, self.single)
         paths = [str(r.path).rpartition(".")[0] for r in records.values() if not callable(r.path)]
         observed = None if any(callable(r.path) for r in records.values()) else frozenset(paths)
-        program = self._program(graph, observed)
+        program = self._program(graph, observed, apart)
         found = resolve(program, records, self.single)
         dtype = jnp.result_type(float)
         size = capacity(program, found, batch, total, dtype.itemsize)
@@ -176,19 +201,29 @@ class Simulator:
         # what decides the compiled code: structure, what is sampled, batch, chunk and precision
         key = (program.structure, samplers, batch, size, dtype.name)
         if key not in self._compiled:
-            self._compiled[key] = Compiled(program, samplers, batch, size)
+            self._compiled[key] = Compiled(program, samplers, batch, size, self.mesh)
         if graph is not self.graph:
             return _Plan(program, found, self._compiled[key], collect(program)[0])
         if observed not in self._values:
             self._values[observed] = collect(program)[0]
         return _Plan(program, found, self._compiled[key], self._values[observed])
 
-    def _program(self, graph: Graph, observed: frozenset[str] | None) -> Program:
+    def _program(
+        self, graph: Graph, observed: frozenset[str] | None, apart: frozenset[str]
+    ) -> Program:
         if graph is not self.graph:
-            return compile_graph(graph, self.dt, self.method, observed=observed)
+            return compile_graph(graph, self.dt, self.method, observed=observed, apart=apart)
         if observed not in self._programs:
             self._programs[observed] = compile_graph(graph, self.dt, self.method, observed=observed)
         return self._programs[observed]
+
+    def _check_mesh(self, batch: int | None) -> None:
+        if batch is None and self.mesh is not None and self.mesh.shape[BATCH] > 1:
+            raise ParameterError(
+                f"the mesh divides replicas between {self.mesh.shape[BATCH]} devices, but the run "
+                "has none: give batch_size=, or a mesh with axis 'unit' only.",
+                parameter="mesh",
+            )
 
     def _steps(self, given: Any, what: str) -> int:
         return whole_steps(milliseconds(given, what), self.dt, what)
@@ -215,6 +250,124 @@ class Simulator:
     def _named(self, path: str) -> str:
         """A full path: a single node's signals need no prefix."""
         return f"node.{path}" if self.single and "." not in path else path
+
+    def sweep(
+        self,
+        axes: Any,
+        duration: Any,
+        *,
+        monitors: Any = None,
+        reduce: Mapping[str, Any] | None = None,
+        keep: Any = None,
+        store: Any = None,
+        params: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        transient: Any = None,
+        initial: Any = None,
+        history: Mapping[str, Any] | None = None,
+        batch_size: int | None = None,
+        memory: Any = None,
+        client: Any = None,
+        retries: int = 3,
+        progress: bool = True,
+        overwrite: bool = False,
+    ) -> xr.Dataset:
+        """Simulate every combination of parameter values, with labelled leading dimensions.
+
+        Parameters
+        ----------
+        axes : dict, or bg.paired(...)
+            Values by path: parameters, weights (``"long_range.conn"``), delays, initial values
+            (``"cortex.init_x"``) or ``"seed"``. The simulations are their product; each path is
+            a dimension with the values as its coordinate. :func:`braingraph.paired` makes one
+            dimension of values that go together; the key is then its name, so a set of draws is
+            crossed with seeds by ``{"draws": bg.paired({...}), "seed": range(10)}``. Without
+            ``"seed"`` all simulations have the simulator's.
+        duration : quantity of time
+            Of every simulation.
+        monitors, inputs, transient, initial, history, params
+            As in :meth:`run`, the same for all simulations.
+        reduce : dict, optional
+            Functions of one simulation's dataset by name, ``{"fc": function}``, which return a
+            number, an array or a DataArray. They run beside the simulation, and only what they
+            return is kept. Each is called once with random numbers before anything runs.
+        keep : list of str, optional
+            Monitors whose samples are kept; by default all, or none with ``reduce``.
+        store : path, optional
+            A Zarr store to fill as batches finish; the dataset is then lazy, and the same call
+            goes on where an earlier one stopped. ``bg.open`` reads it at any time; what is
+            missing is NaN.
+        batch_size : int, optional
+            How many simulations advance together at most; by default what is fast and fits.
+            A store keeps the batches it was made with.
+        memory : int or str, optional
+            Bytes for all batches at a time (on a cluster: for each worker), ``"4 GB"``. Default:
+            half of what is free.
+        client : dask.distributed.Client, optional
+            Run batches on this cluster; without it here, one batch a core. (A client that is
+            merely current is not used.) Workers that see the store write to it themselves.
+        retries : int, default 3
+            How often a batch is tried again that was lost with its worker.
+        progress : bool
+            Show progress and the time left on standard error.
+        overwrite : bool
+            Replace a store that exists, instead of going on with it.
+
+        A simulation that stops being finite is NaN from there on, and so are its results;
+        ``attrs["diverged"]`` counts them. Each simulation equals the run with its seed and
+        ``params``, whatever the batches (to an ulp where sums of other shapes add up otherwise).
+
+        Errors
+        ------
+        GraphError, ParameterError, UnitError, ShapeError
+            A path, value, unit or shape that does not fit, before anything runs.
+        StoreError
+            Something else stands at ``store``, such as another sweep (field ``differs``).
+        RunError
+            Not enough memory; a reducer that fails.
+
+        Examples
+        --------
+        >>> import braingraph as bg, brainunit as u
+        >>> from braingraph import nodes
+        >>> sim = bg.Simulator(nodes.HopfStep(2, w=0.2), dt=0.1 * u.ms)
+        >>> axes = {"a": [-0.1, 0.1, 0.2], "seed": range(2)}
+        >>> ds = sim.sweep(axes, 5 * u.ms, monitors={"x": 1 * u.ms})
+        >>> ds["x"].dims, ds["x"].shape
+        (('a', 'seed', 'time', 'unit'), (3, 2, 5, 2))
+
+        On a cluster with a queue (``pip install braingraph-sim[cluster] dask-jobqueue``)::
+
+            from dask.distributed import Client
+            from dask_jobqueue import SLURMCluster
+
+            cluster = SLURMCluster(cores=8, processes=4, memory="32 GB", walltime="04:00:00")
+            cluster.scale(jobs=20)
+            ds = sim.sweep(axes, 10 * u.minute, store="sweep.zarr", client=Client(cluster))
+        """
+        from braingraph.sweep import How, sweep
+
+        return sweep(
+            self,
+            axes,
+            duration,
+            monitors=monitors,
+            reduce=reduce,
+            keep=keep,
+            store=store,
+            overwrite=overwrite,
+            params=params,
+            how=How(batch_size, memory, client, retries, progress),
+            inputs=inputs,
+            transient=transient,
+            initial=initial,
+            history=history,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without devices and what was compiled for them: another process has its own."""
+        empty: dict[str, Any] = {k: {} for k in ("_programs", "_compiled", "_values", "_shared")}
+        return {**self.__dict__, "mesh": None, **empty}
 
     # ------------------------------------------------------------ looking
     def explain(self, monitors: Any = None, duration: Any = None, batch_size: Any = None) -> str:
@@ -272,18 +425,26 @@ class _Plan:
     monitors: tuple[Monitor, ...]
     compiled: Compiled
     values: dict[str, Any]
+    base: dict[str, Any] | None = None  # values that have the same weights and delays
 
 
 class _Session:
     """One run: from its first carry to its last."""
 
     def __init__(
-        self, sim: Simulator, plan: _Plan, first: int, total: int, skip: int, batch: int | None
+        self,
+        sim: Simulator,
+        plan: _Plan,
+        first: int,
+        total: int,
+        skip: int,
+        batch: int | None,
+        seed: Any = None,
     ) -> None:
         self.sim, self.plan, self.compiled, self.monitors = sim, plan, plan.compiled, plan.monitors
         self.first, self.total, self.skip, self.batch = first, total, skip, batch
-        self.dt = sim.dt
-        self.samplers = plan.compiled.engine.samplers
+        self.dt, self.seed = sim.dt, sim.seed if seed is None else seed
+        self.samplers = plan.compiled.samplers
         self.recordings = [
             self._recording(m, s) for m, s in zip(self.monitors, self.samplers, strict=True)
         ]
@@ -321,11 +482,24 @@ class _Session:
     def skipped(self, sampler: Sampler) -> int:
         return self.finished(sampler, self.skip)
 
-    def advance(self, sink: Sink, initial: Any, history: Any, progress: bool) -> None:
-        """Chunk after chunk; each is checked and handed over while the next one computes."""
+    def begun(self, initial: Any, history: Any) -> tuple[Any, Any, Any]:
+        """What the first chunk takes: carry, parameters, keys."""
+        compiled, values = self.compiled, self.plan.values
+        packed = compiled.parameters(values, self.plan.base)
+        keys = compiled.keys(self.seed)
+        carry = compiled.start(values, self.plan.program.flat, self.seed, initial, history)
+        return carry, packed, keys
+
+    def advance(
+        self, sink: Sink, initial: Any, history: Any, progress: bool, stops: bool = True
+    ) -> None:
+        """Chunk after chunk; each is checked and handed over while the next one computes.
+
+        ``stops``: an error ends the run where a state is not finite, and the simulator keeps the
+        last state.
+        """
         compiled, B = self.compiled, self.compiled.program.blocks.length
-        packed, keys = compiled.parameters(self.plan.values), compiled.keys(self.sim.seed)
-        carry = compiled.start(packed, self.plan.program.flat, self.sim.seed, initial, history)
+        carry, packed, keys = self.begun(initial, history)
         bar = Progress(self.total * self.dt, progress)
         k, chunk = 0, min(compiled.capacity, B * -(-FIRST_STEPS // B))
         while k < self.total:
@@ -333,7 +507,7 @@ class _Session:
             steps = min(chunk, self.total - k)
             before = carry
             carry, out, finite = compiled.chunk(before, packed, keys, self.total, -(-steps // B))
-            if not bool(finite):
+            if stops and not bool(finite):
                 error = locate(self, before, packed, keys, k, steps)
                 sink.take(self._rows(out, k, error.fields["steps"] - 1), error.fields["steps"] - 1)
                 sink.fail(error)
@@ -343,7 +517,13 @@ class _Session:
             wanted = steps * CHUNK_SECONDS / max(time.monotonic() - begun, 1e-6)
             chunk = min(compiled.capacity, B * max(1, round(min(wanted, 8 * chunk) / B)))
         bar.finish()
-        self.sim.state = begin.snapshot(compiled.engine, carry)
+        if stops:
+            self.sim.state = begin.snapshot(compiled.whole, compiled.on_host(carry))
+
+    def warm(self, initial: Any, history: Any) -> None:
+        """Compile, if that has not happened yet, by a chunk of no blocks."""
+        if not self.compiled.compilations():
+            self.compiled.chunk(*self.begun(initial, history), 0, 0)
 
     def _rows(self, out: Any, start: int, stop: int) -> dict[str, Rows]:
         """What a chunk finished, as views that wait for the device only when read."""
@@ -353,5 +533,5 @@ class _Session:
             low = max(origin, skipped) - origin
             high = self.finished(sampler, stop) - origin
             if high > low:
-                rows[monitor.name] = Rows(buffer, low, high)
+                rows[monitor.name] = Rows(buffer, low, high, self.compiled.gathered(sampler))
         return rows

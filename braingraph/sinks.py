@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, NoReturn, Protocol, Self
 
 import numpy as np
 import xarray as xr
 
+from braingraph.devices import Gathered
 from braingraph.errors import DivergenceError, RunError
 from braingraph.records import Recording, to_dataset
 from braingraph.store import Writer, open_run
+from braingraph.team import Split, Team
 
 
 class Rows:
@@ -21,16 +22,19 @@ class Rows:
     store that is its background thread.
     """
 
-    def __init__(self, buffer: Any, low: int, high: int) -> None:
+    def __init__(self, buffer: Any, low: int, high: int, gathered: Gathered | None = None) -> None:
         self.buffer, self.low, self.high = buffer, low, high
-        self.shape = (*buffer.shape[2:], high - low, buffer.shape[1])
+        shape = buffer.shape if gathered is None else gathered.shape(buffer)
+        self.gathered = gathered
+        self.shape = (*shape[2:], high - low, shape[1])
         self.dtype = np.dtype(buffer.dtype)
 
     def copy_to_host_async(self) -> None:
         self.buffer.copy_to_host_async()
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        rows = np.asarray(self.buffer)[self.low : self.high]
+        buffer = self.buffer if self.gathered is None else self.gathered(self.buffer)
+        rows = np.asarray(buffer)[self.low : self.high]
         return np.array(np.moveaxis(rows, (0, 1), (-2, -1)), dtype=dtype, copy=True)
 
 
@@ -39,12 +43,7 @@ class Sink(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *failure: Any) -> None: ...
 
     def take(self, rows: Mapping[str, Rows], step: int) -> None:
         """Samples of a chunk that ended at ``step``."""
@@ -74,12 +73,7 @@ class Memory:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *failure: Any) -> None:
         return None
 
     def take(self, rows: Mapping[str, Rows], step: int) -> None:
@@ -98,26 +92,38 @@ class Memory:
 
 
 class Stream:
-    """Streams samples to a Zarr store while the next chunk computes."""
+    """Streams samples to a Zarr store while the next chunk computes.
+
+    With several processes the rows of a monitor that has a split are this process's own; all others
+    are brought together at once, by all processes in the same order, and process 0 writes them.
+    """
 
     def __init__(
-        self, recordings: list[Recording], attrs: Mapping[str, Any], path: Any, overwrite: bool
+        self,
+        recordings: list[Recording],
+        attrs: Mapping[str, Any],
+        path: Any,
+        overwrite: bool,
+        team: Team | None = None,
+        splits: Mapping[str, Split] | None = None,
     ) -> None:
-        self.writer = Writer(path, recordings, attrs, overwrite=overwrite)
+        self.team, self.splits = team or Team(), splits or {}
+        self.writer = Writer(
+            path, recordings, attrs, overwrite=overwrite, team=self.team, splits=self.splits
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.writer.__exit__(kind, error, trace)
+    def __exit__(self, *failure: Any) -> None:
+        self.writer.__exit__(*failure)
 
     def take(self, rows: Mapping[str, Rows], step: int) -> None:
-        self.writer.append(rows, step=step)
+        apart = self.team.world > 1
+        self.writer.append(
+            {n: r if n in self.splits or not apart else np.asarray(r) for n, r in rows.items()},
+            step=step,
+        )
 
     def fail(self, error: DivergenceError) -> NoReturn:
         self.writer.abort("failed")

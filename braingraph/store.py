@@ -10,104 +10,40 @@
    every monitor the rows of one unfinished chunk.
 5. After an error nothing is written any more; the next append, flush or close raises it.
 6. Metadata is consolidated at the end only: consolidated metadata of a growing store goes stale.
+
+With several processes (team.py), all of which append at the same steps:
+
+7. Process 0 makes the store and finishes it; each writes its own chunks and its own marker, and
+   waits for nobody in between. Commits are counted in appends, so they fall together.
+8. Of a monitor, what all its writers have committed is valid: the fewest samples of their markers.
 """
 
 from __future__ import annotations
 
-import itertools
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import xarray as xr
-import zarr
 from dask.array import from_zarr
-from dask.base import compute
-from dask.delayed import delayed
 
-from braingraph import hierarchy
+from braingraph import hierarchy, sweep_store
+from braingraph.background import Background
 from braingraph.errors import StoreError, did_you_mean
-from braingraph.hierarchy import MARKER, array_in, group_in
+from braingraph.hierarchy import array_in, group_in
+from braingraph.lanes import Lane, write
 from braingraph.records import Recording, check_together, to_dataset
+from braingraph.team import Split, Team
 
 _THREADS = 2
-# Dask's functions have no types.
-_compute: Any = compute
-_delayed: Any = delayed
-_from_zarr: Any = from_zarr
-
-
-class _Put:
-    """Writes one block to its place. Not a dataclass, or Dask would look inside."""
-
-    __slots__ = ("array", "block", "region")
-
-    def __init__(self, array: zarr.Array[Any], region: tuple[slice, ...], block: Any) -> None:
-        self.array, self.region, self.block = array, region, block
-
-    def __call__(self) -> None:
-        self.array[self.region] = self.block
-
-
-class _Lane:
-    """One monitor's way to disk: rows come in pieces of any length, whole chunks go out."""
-
-    def __init__(self, recording: Recording, array: zarr.Array[Any]) -> None:
-        self.recording, self.array = recording, array
-        self.taken = 0
-        self.saved = 0
-        self._rows: Any = None
-
-    def take(self, piece: Any) -> Iterator[_Put]:
-        """Accept the next samples; give the writes of the chunks that are whole now."""
-        extent, done = self.array.chunks[-2], 0
-        while done < piece.shape[-2]:
-            begin = self.taken // extent * extent
-            offset = self.taken - begin
-            size = min(extent, self.recording.samples - begin)
-            now = piece[..., done : done + size - offset, :]
-            done += now.shape[-2]
-            self.taken += now.shape[-2]
-            if now.shape[-2] < size:
-                if self._rows is None:
-                    shape = (*piece.shape[:-2], size, piece.shape[-1])
-                    self._rows = np.full(shape, self.array.fill_value, self.array.dtype)
-                self._rows[..., offset : offset + now.shape[-2], :] = now
-                now = self._rows
-            if self.taken - begin == size:
-                self._rows, self.saved = None, self.taken
-                yield from self._cut(begin, now)
-
-    def rest(self) -> Iterator[_Put]:
-        """The writes of the unfinished chunks, if they hold anything new."""
-        if self._rows is not None and self.saved < self.taken:
-            self.saved = self.taken
-            extent = self.array.chunks[-2]
-            yield from self._cut(self.taken // extent * extent, self._rows)
-
-    def _cut(self, begin: int, block: Any) -> Iterator[_Put]:
-        grid = [
-            [slice(low, min(low + chunk, size)) for low in range(0, size, chunk)]
-            for size, chunk in zip(block.shape, self.array.chunks, strict=True)
-        ]
-        for region in itertools.product(*grid):
-            rows = slice(begin + region[-2].start, begin + region[-2].stop)
-            yield _Put(self.array, (*region[:-2], rows, region[-1]), block[region])
-
-
-@dataclass
-class _Job:
-    """What the order thread is asked to do: take arrays, or commit (when there are none)."""
-
-    arrays: dict[str, Any]
-    step: int
-    done: threading.Event = field(default_factory=threading.Event)
+#: Seconds until a file that one machine wrote must be seen by the others: file systems that
+#: machines share remember for up to a minute that there was nothing.
+_VISIBLE = 90.0
+_from_zarr: Any = from_zarr  # Dask's functions have no types
 
 
 class Writer:
@@ -127,12 +63,19 @@ class Writer:
     commit_every : int, default 16
         A commit (a few ms) every so many appends; the first ones come at 1, 2, 4, 8, so that a
         run can be looked at soon. After a crash, what was appended since is lost.
+    team : Team, default one process
+        The processes that write this store together. All make a Writer and call the same methods
+        in the same order; each appends its own part, and any array of what it does not write
+        (its samples are counted).
+    splits : mapping of name to Split, default {}
+        Which process writes which units; monitors that are not named are written by process 0.
 
     Raises
     ------
     StoreError
-        At once: the path is taken, or cannot be written. Later, from ``append``, ``flush`` or
-        ``close``: writing failed; what was committed is kept. Fields: ``path``, ``step``.
+        At once: the path is taken, or cannot be written, or not seen by all processes. Later, from
+        ``append``, ``flush`` or ``close``: writing failed; what was committed is kept. Fields:
+        ``path``, ``step``.
 
     Examples
     --------
@@ -154,6 +97,8 @@ class Writer:
         overwrite: bool = False,
         depth: int = 2,
         commit_every: int = 16,
+        team: Team | None = None,
+        splits: Mapping[str, Split] | None = None,
     ) -> None:
         if depth < 1 or commit_every < 1:
             raise StoreError(
@@ -167,21 +112,39 @@ class Writer:
         self._appends = self._step = self._commits = 0
         self._every = commit_every
         self._closed = False
-        self._error: BaseException | None = None
         self._committed: tuple[int, dict[str, int]] = (0, dict(self._appended))
-        hierarchy.make_room(self.path, overwrite)
-        with hierarchy.trouble(self.path, "created"):
-            self._root = hierarchy.create(self.path, recordings, attrs or {})
-            self._marker = group_in(self._root, MARKER)
-            self._lanes = {
-                name: _Lane(r, array_in(self._root, f"monitors/{name}/data"))
-                for name, r in self._recordings.items()
-            }
-        self._slots = threading.BoundedSemaphore(depth)
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._team = team or Team()
+        splits = hierarchy.complete_splits(recordings, splits or {}, self._team.world)
+        self._open(splits, attrs or {}, overwrite)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="braingraph-write")
-        self._thread = threading.Thread(target=self._work, name="braingraph-order", daemon=True)
-        self._thread.start()
+        self._order = Background("braingraph-order", depth)
+
+    def _open(self, splits: Mapping[str, Split], attrs: Mapping[str, Any], overwrite: bool) -> None:
+        """Process 0 makes the store and the others find it, or all raise what went wrong."""
+        rank, world, path = self._team.rank, self._team.world, self.path
+
+        def make() -> str:
+            if rank > 0:
+                return ""
+            hierarchy.make_room(path, overwrite)
+            recordings = list(self._recordings.values())
+            with hierarchy.trouble(path, "created"):
+                root = hierarchy.create(path, recordings, attrs, splits, world)
+            return str(root.attrs["run_id"])
+
+        def find() -> str:
+            self._root = hierarchy.find(path, run, 0 if rank == 0 else _VISIBLE)
+            with hierarchy.trouble(path, "opened"):
+                self._marker = group_in(self._root, hierarchy.marker(rank))
+                self._lanes = {
+                    name: Lane(r, array_in(self._root, f"monitors/{name}/data"), region)
+                    for name, r in self._recordings.items()
+                    if (region := splits[name].regions[rank]) is not None
+                }
+            return ""
+
+        run = self._team.together("made", str(path), make)[0]
+        self._team.together("found", str(path), find)
 
     def append(self, arrays: Mapping[str, Any], *, step: int) -> None:
         """Hand over the next samples of some or all monitors, up to and including ``step``.
@@ -204,52 +167,48 @@ class Writer:
         self._check(arrays, step)
         held = {}
         for name, array in arrays.items():
+            if name not in self._lanes:
+                continue
             if hasattr(array, "copy_to_host_async"):
                 array.copy_to_host_async()
             # The caller may reuse a NumPy array; JAX arrays cannot change.
             held[name] = array.copy() if isinstance(array, np.ndarray) else array
-        if not held:
+        if not arrays:
             self._step = step
             return
-        self._slots.acquire()
-        if self._error is not None:
-            self._slots.release()
-            raise self._failure()
-        for name, array in held.items():
+        self._order.hand_over(partial(self._take, held))
+        del held
+        for name, array in arrays.items():
             self._appended[name] += array.shape[-2]
         self._step = step
         self._appends += 1
-        self._jobs.put(_Job(held, step))
         k = self._appends
         if k % self._every == 0 or (k < self._every and k & (k - 1) == 0):
-            self._jobs.put(_Job({}, step))
+            self._order.add(partial(self._commit, step))
 
     def flush(self) -> None:
         """Commit what was appended, and wait until it is on disk."""
         self._check({}, self._step)
-        job = _Job({}, self._step)
-        self._jobs.put(job)
-        job.done.wait()
-        if self._error is not None:
-            raise self._failure()
+        self._order.add(partial(self._commit, self._step)).wait()
+        self._raise()
 
     def close(self) -> None:
-        """Write what is left and finish the store; closing again does nothing.
+        """Write what is left and finish the store, all processes; closing again does nothing.
 
         The status becomes ``"complete"``, or ``"interrupted"`` if samples are missing.
         """
         whole = all(self._appended[n] == r.samples for n, r in self._recordings.items())
-        self._finish("complete" if whole else "interrupted")
+        self._finish("complete" if whole else "interrupted", self._team)
 
     def abort(self, status: str = "interrupted") -> None:
-        """Write what was appended and finish early, with status "interrupted" or "failed"."""
+        """Finish early, all processes, with status "interrupted" or "failed"."""
         if status not in ("interrupted", "failed"):
             raise StoreError(
                 f"A run that stops early is 'interrupted' or 'failed', not {status!r}.",
                 path=str(self.path),
                 given=status,
             )
-        self._finish(status)
+        self._finish(status, self._team)
 
     def __enter__(self) -> Self:
         return self
@@ -263,8 +222,10 @@ class Writer:
         if error is None:
             self.close()
             return
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         try:
-            self.abort("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+            # The other processes may be lost, or know nothing of the error: nobody is waited for.
+            self._finish(status, Team())
         except StoreError as second:
             if not isinstance(error, StoreError):
                 error.add_note(str(second))
@@ -274,8 +235,7 @@ class Writer:
         return f"Writer({str(self.path)!r}, {len(self._recordings)} monitors, {state})"
 
     def _check(self, arrays: Mapping[str, Any], step: int) -> None:
-        if self._error is not None:
-            raise self._failure()
+        self._raise()
         if self._closed:
             raise self._refuse("it is closed. Create another Writer, or another store.")
         if step < self._step:
@@ -287,12 +247,15 @@ class Writer:
                     f"Monitors: {', '.join(self._recordings)}.",
                     monitor=name,
                 )
+            if (lane := self._lanes.get(name)) is None:
+                continue
             shape, left = tuple(array.shape), r.samples - self._appended[name]
-            if not r.fits(shape) or shape[-2] > left:
+            *batch, units = lane.sizes
+            if not lane.fits(shape) or shape[-2] > left:
                 raise self._refuse(
                     f"the samples of {name!r} have shape {shape}, but must have "
-                    f"{(*r.shape[:-2], 'n', r.shape[-1])}: {r.dims}, with n at most {left}, what "
-                    f"is left of {r.samples}.",
+                    f"{(*batch, 'n', units)}: {r.dims}, with n at most {left}, what is left of "
+                    f"{r.samples}.",
                     monitor=name,
                     given=shape,
                 )
@@ -308,72 +271,58 @@ class Writer:
         path = str(self.path)
         return StoreError(f"The store {path!r} cannot go on: {what}", path=path, **fields)
 
-    def _failure(self) -> StoreError:
+    def _raise(self) -> str:
+        """StoreError if anything could not be written."""
+        if (cause := self._order.error) is None:
+            return ""
         path, step = str(self.path), self._committed[0]
-        error = StoreError(
-            f"The store {path!r} could not be written: {hierarchy.reason(self._error)}. What was "
+        raise StoreError(
+            f"The store {path!r} could not be written: {hierarchy.reason(cause)}. What was "
             f"committed, up to step {step}, is kept: bg.open({path!r}) reads it.",
             path=path,
             step=step,
-        )
-        error.__cause__ = self._error
-        return error
+        ) from cause
 
-    def _finish(self, status: str) -> None:
+    def _finish(self, status: str, team: Team) -> None:
         if self._closed:
             return
         self._closed = True
-        self._jobs.put(_Job({}, self._step))
-        self._jobs.put(None)
-        self._thread.join()
+        self._order.add(partial(self._commit, self._step))
+        self._order.finish()
         self._pool.shutdown()
         try:
-            self._root.attrs["status"] = "failed" if self._error else status
-            if self._error is None:
+            team.together("written", str(self.path), self._raise)
+        except StoreError:
+            self._seal("failed")
+            raise
+        team.together("sealed", str(self.path), lambda: self._seal(status))
+
+    def _seal(self, status: str) -> str:
+        """Say how the run ended: process 0 does."""
+        if self._team.rank > 0:
+            return ""
+        try:
+            self._root.attrs["status"] = status
+            if self._order.error is None:
                 hierarchy.consolidate(self._root)
         except OSError as error:
-            self._error = self._error or error
-        if self._error is not None:
-            raise self._failure()
+            self._order.error = self._order.error or error
+        return self._raise()
 
-    def _work(self) -> None:
-        """The order thread. After an error it only empties the queue, so that nobody waits."""
-        while True:
-            job = self._jobs.get()
-            if job is None:
-                return
-            try:
-                if self._error is None:
-                    self._do(job)
-            except BaseException as error:  # whatever it is, the main thread must hear of it
-                self._error = error
-            if job.arrays:
-                self._slots.release()
-            job.done.set()
-            # Waiting for the next job, it must not keep this one's arrays alive.
-            del job
+    # In the background, in order.
+    def _take(self, arrays: dict[str, Any]) -> None:
+        lanes = [(self._lanes[name], array) for name, array in arrays.items()]
+        pieces = (lane.take(np.asarray(array, dtype=lane.recording.dtype)) for lane, array in lanes)
+        write(pieces, self._pool)
 
-    def _do(self, job: _Job) -> None:
-        if job.arrays:
-            lanes = [(self._lanes[name], array) for name, array in job.arrays.items()]
-            self._write(
-                lane.take(np.asarray(array, dtype=lane.recording.dtype)) for lane, array in lanes
-            )
-            return
-        self._write(lane.rest() for lane in self._lanes.values())
-        committed = (job.step, {name: lane.saved for name, lane in self._lanes.items()})
+    def _commit(self, step: int) -> None:
+        write((lane.rest() for lane in self._lanes.values()), self._pool)
+        committed = (step, {name: lane.saved for name, lane in self._lanes.items()})
         if committed == self._committed:
             return
         self._commits += 1
         self._marker.attrs.put(hierarchy.marker_attrs(self._commits, *committed))
         self._committed = committed
-
-    def _write(self, puts: Iterable[Iterator[_Put]]) -> None:
-        tasks = [
-            _delayed(put, pure=False, traverse=False)()
-            for put in itertools.chain.from_iterable(puts)
-        ]
-        _compute(*tasks, scheduler="threads", pool=self._pool, optimize_graph=False)
 
 
 def open_run(path: str | Path) -> xr.Dataset:
@@ -393,10 +342,12 @@ def open_run(path: str | Path) -> xr.Dataset:
         Nothing is there, it is no braingraph store, or it was not created to the end.
     """
     path = hierarchy.local(path)
+    if sweep_store.is_sweep(path):
+        return sweep_store.open_sweep(path)
     root = hierarchy.open_root(path)
     about: dict[str, Any] = root.attrs.asdict()
     with hierarchy.trouble(path, "read"):
-        samples: Any = group_in(root, MARKER).attrs["samples"]
+        samples = hierarchy.committed(root)
         recordings, arrays = [], {}
         for name in about["monitors"]:
             group = group_in(root, f"monitors/{name}")

@@ -15,7 +15,12 @@ BLOCKS: list[tuple[str, str]] = re.findall(
     r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE
 )
 #: Durations a reader wants and a test does not.
-SHORTER = {"5 * u.minute": "2 * u.second", "10 * u.second": "2 * u.second"}
+SHORTER = {
+    "5 * u.minute": "2 * u.second",
+    "10 * u.second": "2 * u.second",
+    "1 * u.minute": "0.5 * u.second",
+    "1 * u.second": "0.1 * u.second",
+}
 
 
 @pytest.fixture(scope="module")
@@ -74,4 +79,13 @@ def test_the_demo_finds_the_wiring_in_the_signal(tmp_path: Path) -> None:
     numbers = main(0.25, str(tmp_path / "rest.zarr"), str(figure))
     assert (numbers["samples"], numbers["volumes"]) == (1400, 19)
     assert numbers["structure and signal"] > 0.3
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_sweep_finds_the_coupling_in_the_signal(tmp_path: Path) -> None:
+    main = runpy.run_path(str(ROOT / "examples" / "sweep.py"))["main"]
+    figure = tmp_path / "figure.png"
+    numbers = main(2, 3.0, str(tmp_path / "sweep.zarr"), str(figure))
+    assert numbers["simulations"] == 4 and numbers["k"] == 0.5
+    assert numbers["fit"] > 0.1 > numbers["uncoupled"]
     assert figure.read_bytes().startswith(b"\x89PNG")

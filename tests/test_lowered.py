@@ -34,8 +34,9 @@ def compiled_text(delayed: bool) -> tuple[str, bg.Simulator]:
     sim = bg.Simulator(network(delayed), dt=0.1 * u.ms)
     sim.run(20 * u.ms, monitors={"cortex.x": 1 * u.ms}, progress=False)
     (compiled,) = sim._compiled.values()
-    packed = compiled.parameters(collect(compiled.program)[0])
-    carry = compiled.start(packed, compiled.program.flat, 0)
+    values = collect(compiled.program)[0]
+    packed = compiled.parameters(values)
+    carry = compiled.start(values, compiled.program.flat, 0)
     arguments = (carry, packed, compiled.keys(0), np.int32(200), np.int32(5))
     return compiled._chunk.lower(*arguments).compile().as_text(), sim
 

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import ABC, CASES, numbers, part, recording, small_chunks, write
 
-from braingraph import store
+from braingraph import lanes
 from braingraph.errors import StoreError
 from braingraph.hierarchy import chunks_of
 from braingraph.records import Recording, to_dataset
@@ -145,7 +145,7 @@ def test_jax_arrays_and_reused_buffers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("depth", [1, 2, 4])
 def test_at_most_depth_appends_are_in_flight(depth: int, tmp_path: Path) -> None:
     gate = threading.Event()
-    into = store._Lane.take
+    into = lanes.Lane.take
 
     def slow(lane: Any, piece: Any) -> Any:
         gate.wait()
@@ -159,7 +159,7 @@ def test_at_most_depth_appends_are_in_flight(depth: int, tmp_path: Path) -> None
             writer.append({r.name: np.zeros((1, 3), np.float32)}, step=k)
             handed.append(k)
 
-    with patch.object(store._Lane, "take", slow), Writer(tmp_path / "r", [r], depth=depth) as w:
+    with patch.object(lanes.Lane, "take", slow), Writer(tmp_path / "r", [r], depth=depth) as w:
         feeder = threading.Thread(target=feed, args=(w,))
         feeder.start()
         try:
@@ -175,7 +175,7 @@ def test_at_most_depth_appends_are_in_flight(depth: int, tmp_path: Path) -> None
 def test_an_append_does_not_wait_for_the_disk(tmp_path: Path) -> None:
     gate = threading.Event()
     r = recording()
-    with patch.object(store._Put, "__call__", lambda put: gate.wait()):
+    with patch.object(lanes.Put, "__call__", lambda put: gate.wait()):
         writer = Writer(tmp_path / "run.zarr", [r])
         writer.append(numbers([r]), step=1)  # would hang here
         gate.set()

@@ -35,8 +35,10 @@ with c = 0 for Euler, 0 and 1 for Heun, 0, 1/2, 1/2, 1 for RK4.
    oldest sample given, that one). Outputs follow from the states' history, with inputs at their
    defaults, no noise, and t = 0.
 
-Nothing here mentions groups, blocks or chunks. Results do not depend on groups and chunks at all,
-and on blocks only where sums of other shapes add up in another order: by an ulp of the signal.
+Nothing here mentions groups, blocks, chunks or devices. Results do not depend on groups and chunks
+at all; on blocks only where sums of other shapes add up in another order, by an ulp of the signal;
+and on devices only where what is summed within a step is fused otherwise, by an ulp a step (delays
+of a block or more: not at all).
 """
 
 from __future__ import annotations
@@ -66,15 +68,20 @@ def compile_graph(
     observed: Iterable[str] | None = None,
     live: bool = False,
     block: int | None = None,
+    apart: frozenset[str] = frozenset(),
 ) -> Program:
-    """The passes in order. ``observed``: vertices that are monitored (None: all are kept)."""
+    """The passes in order.
+
+    ``observed``: vertices that are monitored (None: all are kept). ``apart``: parameters that may
+    differ between replicas, so that edges which have them share no rows.
+    """
     flat = flatten(graph)
     check(flat, dt)
     flat, pruned = prune(flat, observed)
     every = {p: whole_steps(m.dt, dt, p) if m.dt else 1 for p, m in flat.vertices.items()}
     passes = Feedthrough()
     groups = group(flat, every, depths(flat, dt, passes))
-    bundles = bundle(flat, groups, dt, live)
+    bundles = bundle(flat, groups, dt, live, apart)
     check_slow_targets(groups, bundles)
     blocks = block_length(bundles, method, live, block)
     bundles = with_parts(bundles, groups, blocks, method, live)

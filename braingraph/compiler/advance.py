@@ -2,12 +2,13 @@
 
 A block does once what does not depend on its own steps: it reads every long-delayed sum for all
 of them, and draws their noise. Its inner scan then does only local work and short connections.
-Afterwards it writes its samples into the rings and the monitors' buffers.
+Afterwards it writes its samples into the rings and the monitors' buffers: with several devices
+this is when they exchange them, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from braingraph.compiler import sampling, transport
+from braingraph.compiler import noise, sampling, transport
+from braingraph.compiler.here import everywhere
 from braingraph.compiler.lower import Array, Carry, Engine, Moment, States
 from braingraph.compiler.plan import Bundle, Group, Message, Slot
-from braingraph.compiler.sampling import Sampler
+from braingraph.compiler.sampling import Sampler, Units
 from braingraph.compiler.values import message_of
 from braingraph.integrate import STAGES
 
@@ -34,8 +36,11 @@ class Window:
 class Advance:
     """Chunks of an engine's program. ``run`` is what gets compiled."""
 
-    def __init__(self, engine: Engine, capacity: int, unrolled: bool) -> None:
-        self.engine, self.program = engine, engine.program
+    def __init__(
+        self, engine: Engine, capacity: int, unrolled: bool, axes: tuple[str, ...] = ()
+    ) -> None:
+        self.engine, self.program, self.here = engine, engine.program, engine.here
+        self.axes = axes  # of the mesh
         self.capacity = capacity  # steps a chunk can hold samples of
         self.unrolled = unrolled  # a scan of fixed length, which can be differentiated
         self.B = engine.block_steps
@@ -45,7 +50,7 @@ class Advance:
             for slot in engine.inputs_of(groups)
         )
         self.inner = tuple(s for s in engine.samplers if s.clock == 1) + tuple(
-            Sampler((slot,), _reader(slot), clock, True) for clock, slot in self.slow_inputs
+            Sampler((slot,), Units(slot), clock, True) for clock, slot in self.slow_inputs
         )
         self.outer = tuple(s for s in engine.samplers if s.clock > 1)
 
@@ -92,8 +97,8 @@ class Advance:
         inner = iter(list(zip(buffers[:many], done[:many], strict=True)))
         outer_ = iter(outer)
         out = [next(inner) if s.clock == 1 else next(outer_) for s in self.engine.samplers]
-        finite = [jnp.isfinite(v).all() for v in jax.tree.leaves((new["x"], slow))]
-        return new, out, jnp.stack([*finite, jnp.array(True)]).all()
+        finite = self.here.all_finite({**new["x"], **slow})
+        return new, out, everywhere(finite, self.axes)
 
     def _bases(self, k: Array, n: Array) -> list[Array]:
         """Monitors count from the run's start, clocks of slow nodes from t = 0."""
@@ -107,14 +112,15 @@ class Advance:
         engine, B = self.engine, self.B
         k, n = loop["k"], loop["n"]
         windows, tails = self._windows(loop, packed)
-        noise = engine.draw(keys, n, B, engine.fast) if engine.draws_ahead else {}
+        ahead_of = noise.draws_ahead()
+        drawn = engine.draw(keys, n, B, engine.fast) if ahead_of else {}
 
         def step(state: Any, given: Any) -> tuple[Any, Any]:
             x, recent, b = state
             normals, ahead = given
-            if not engine.draws_ahead:
-                drawn = engine.draw(keys, n + b, 1, engine.fast)
-                normals = {slot: z[0] for slot, z in drawn.items()}
+            if not ahead_of:
+                now = engine.draw(keys, n + b, 1, engine.fast)
+                normals = {slot: z[0] for slot, z in now.items()}
 
             def at(stage: float) -> Moment:
                 sums = {j: w[stage] for j, w in ahead.items()}
@@ -124,8 +130,8 @@ class Advance:
             active = k + b < end
             new = _keep(active, new, x)
             found = engine.signals(new, at(1.0), engine.sampled)
-            values = [s.read(found.__getitem__) for s in self.inner]
-            sent = {m.number: self._send(m, new, found, packed) for m in self.program.messages}
+            values = [self._seen(s, found) for s in self.inner]
+            sent = self._sent(found, packed)
             shifted = {
                 j: jnp.concatenate([r[:, 1:], sent[j][:, None]], 1) for j, r in recent.items()
             }
@@ -134,8 +140,9 @@ class Advance:
         ahead = {j: self._per_step(w) for j, w in windows.items()}
         start = (loop["x"], loop["recent"], jnp.int32(0))
         (x, recent, _), (values, sent) = lax.scan(
-            step, start, (noise, ahead), length=B, unroll=self._unroll()
+            step, start, (drawn, ahead), length=B, unroll=self._unroll()
         )
+        values, sent = self._exchanged(values, sent)
         valid = jnp.clip(end - k, 0, B)
         bases = self._bases(k, n)
         buffers = [
@@ -175,9 +182,59 @@ class Advance:
             for part in bundle.parts
         )
 
-    def _send(self, m: Message, x: States, found: Mapping[Slot, Array], packed: Any) -> Array:
-        bundle = self.program.bundles[m.bundles[0]]
-        return jnp.stack(self.engine.channels(bundle, found[m.source], packed))
+    # ------------------------------------------------------------ what leaves a step
+    def _sent(self, found: Mapping[Slot, Array], packed: Any) -> dict[int, Array]:
+        """A step's messages: (channel, source, *batch); of all devices where steps read them."""
+        sent = {}
+        for m in self.program.messages:
+            bundle = self.program.bundles[m.bundles[0]]
+            sent[m.number] = jnp.stack(self.engine.channels(bundle, found[m.source], packed))
+        often = [m for m in self.program.messages if m.recent]
+        heard = self.here.exchange(
+            [jnp.moveaxis(sent[m.number], 1, 0) for m in often],
+            [self.program.groups[m.source[0]] for m in often],
+        )
+        return sent | {m.number: jnp.moveaxis(v, 0, 1) for m, v in zip(often, heard, strict=True)}
+
+    def mixes(self, sampler: Sampler) -> bool:
+        """Whether it reads units of several devices."""
+        groups = [self.program.groups[number] for number, _ in sampler.slots]
+        return not isinstance(sampler.read, Units) and any(map(self.here.divided, groups))
+
+    def _seen(self, sampler: Sampler, found: Mapping[Slot, Array]) -> Any:
+        """A sampler's value at a step: its units here, or what it reads where that mixes units."""
+        if self.mixes(sampler):
+            return [found[slot] for slot in sampler.slots]
+        read = sampler.read
+        if isinstance(read, Units) and read.start is not None:
+            group = self.program.groups[read.slot[0]]
+            if self.here.divided(group):
+                placement = self.here.placement
+                span = placement.span(group, read.start, read.stop or group.size)
+                return found[read.slot][self.here.mine(placement.places(group, span))]
+        return read(found.__getitem__)
+
+    def _exchanged(self, values: list[Any], sent: dict[int, Array]) -> tuple[list[Any], Any]:
+        """A block's samples, once everything is known that other devices have of it.
+
+        Delayed messages, and the signals that mixing monitors read, in one exchange.
+        """
+        late = [m for m in self.program.messages if not m.recent]
+        mixed = [(s, v) for s, v in zip(self.inner, values, strict=True) if self.mixes(s)]
+        travel = [jnp.moveaxis(sent[m.number], 2, 0) for m in late]
+        groups = [self.program.groups[m.source[0]] for m in late]
+        for sampler, signals in mixed:
+            travel += [jnp.moveaxis(v, 1, 0) for v in signals]
+            groups += [self.program.groups[number] for number, _ in sampler.slots]
+        heard = iter(self.here.exchange(travel, groups))
+        sent = sent | {m.number: jnp.moveaxis(next(heard), 0, 2) for m in late}
+        out = []
+        for sampler, value in zip(self.inner, values, strict=True):
+            if self.mixes(sampler):
+                signals = {slot: jnp.moveaxis(next(heard), 0, 1) for slot in sampler.slots}
+                value = jax.vmap(lambda s, read=sampler.read: read(s.__getitem__))(signals)
+            out.append(value)
+        return out, sent
 
     # ------------------------------------------------------------ reading the past
     def _block_parts(self) -> list[tuple[Bundle, int, Message]]:
@@ -196,11 +253,11 @@ class Advance:
         self, bundle: Bundle, k: int, m: Message, loop: Any, packed: Any, back: int, width: int
     ) -> list[Array]:
         """Weighted windows, ``back`` columns before the block: (channel, width, row, *batch)."""
-        mine = packed["bundles"][bundle.number]["parts"][k]
-        plan = self.engine.plans.get((bundle.number, k), ())
+        mine = packed["parts"][bundle.number][k]
+        rows = self.engine.rows(bundle, k)
         ring, shift = loop["rings"][m.number], loop["p"][m.number] - back
         per_channel = [
-            transport.window_sums(bundle.parts[k], plan, mine, bundle.rows, ring[c], shift, width)
+            transport.window_sums(bundle.parts[k], mine, rows, ring[c], shift, width)
             for c in range(m.channels)
         ]
         return [
@@ -354,11 +411,18 @@ class _SlowStage:
         x = engine.step(x, at, self.groups, self.clock)
         wanted = tuple(dict.fromkeys(slot for s in samplers for slot in s.slots))
         found = engine.signals(x, at(1.0), wanted, self.clock)
-        return x, [s.read(found.__getitem__) for s in samplers]
+        return x, [self._seen(s, found) for s in samplers]
 
-
-def _reader(slot: Slot) -> Callable[[Callable[[Slot], Array]], Array]:
-    return lambda get: get(slot)
+    def _seen(self, sampler: Sampler, found: Mapping[Slot, Array]) -> Array:
+        """A sampler's value; the rare step of a slow node may wait for the other devices."""
+        here, groups = self.advance.here, self.advance.program.groups
+        if not self.advance.mixes(sampler):
+            value: Array = self.advance._seen(sampler, found)
+            return value
+        signals = here.exchange(
+            [found[slot] for slot in sampler.slots], [groups[slot[0]] for slot in sampler.slots]
+        )
+        return sampler.read(dict(zip(sampler.slots, signals, strict=True)).__getitem__)
 
 
 def _keep(active: Array, new: Any, old: Any) -> Any:

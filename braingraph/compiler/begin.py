@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from braingraph import evaluate, random
+from braingraph import evaluate
+from braingraph.compiler import noise
 from braingraph.compiler.lower import Array, Carry, Engine
 from braingraph.compiler.plan import Flat, Group, Message, Slot
 from braingraph.compiler.values import row_length
@@ -29,39 +30,6 @@ class State:
     means: Mapping[str, Array]  # inputs of slow nodes -> what their interval has gathered so far
 
 
-def keys(engine: Engine, seed: int) -> dict[int, dict[str, Any]]:
-    """The generator's keys for every draw of a step, each with the shape its draw wants.
-
-    See ``Engine.apart``: a key for a whole vertex, or one for every unit of many vertices;
-    with replicas, one for each of them in the last axis.
-    """
-    out: dict[int, dict[str, Any]] = {}
-    for g in engine.program.groups:
-        out[g.number] = {}
-        for name in g.model._normals:
-            words = [unit_key(engine, seed, f"{path}.{name}") for path in g.paths]
-            if engine.apart(g):
-                out[g.number][name] = words
-                continue
-            stacked = tuple(
-                np.concatenate(
-                    [
-                        np.broadcast_to(w[k], (n, *engine.batch))
-                        for w, n in zip(words, g.sizes, strict=True)
-                    ]
-                )
-                for k in (0, 1)
-            )
-            out[g.number][name] = [stacked]
-    return out
-
-
-def unit_key(engine: Engine, seed: int, path: str) -> tuple[np.ndarray, np.ndarray]:
-    replica = np.arange(engine.batch[0], dtype=np.uint32) if engine.batch else np.uint32(0)
-    k0, k1 = random.key(seed, random.path_words(path), replica)
-    return np.asarray(k0), np.asarray(k1)
-
-
 def initial_states(engine: Engine, flat: Flat, seed: int) -> dict[str, Array]:
     """Every state's initial value by path, (unit, *batch), as ``flat``'s vertices have it."""
     out: dict[str, Array] = {}
@@ -76,7 +44,7 @@ def initial_states(engine: Engine, flat: Flat, seed: int) -> dict[str, Array]:
 def _initial(engine: Engine, model: Any, name: str, path: str, seed: int) -> Array:
     init, unit = model._inits[name], model._states[name].unit(model)
     if hasattr(init, "draw"):
-        k0, k1 = unit_key(engine, seed, path)
+        k0, k1 = noise.word_pair(seed, path, engine.batch)
         drawn = np.asarray(init.draw(model, k0, k1, (model.size,), unit=unit))
         return np.moveaxis(drawn, 0, -1) if engine.batch else drawn
     if callable(init):
@@ -242,17 +210,22 @@ class Beginning:
             return self._known(group, slot[1], x, past, samples)
         states = {k: self._known(group, k, x, past, samples) for k in group.model._states}
         moving = any(v.ndim > 1 + len(engine.batch) for v in states.values())
-        model = engine.model(group, packed)
         inputs = {
-            k: jnp.full((group.size,), magnitude(v.default), engine.dtype)
+            k: jnp.full((group.size, *engine.batch), magnitude(v.default), engine.dtype)
             for k, v in group.model._inputs.items()
         }
-        inputs |= {k: jnp.zeros(group.size, engine.dtype) for k in group.model._normals}
+        inputs |= {
+            k: jnp.zeros((group.size, *engine.batch), engine.dtype) for k in group.model._normals
+        }
         clock = evaluate.Clock(jnp.zeros((), engine.dtype), engine.program.dt, jnp.int32(0))
 
         def output(s: dict[str, Array]) -> Array:
-            return engine.each_replica(
-                lambda s: evaluate.output(model, slot[1], s, inputs, clock), s
+            return engine.call(
+                group,
+                packed,
+                lambda model, s, i: evaluate.output(model, slot[1], s, i, clock),
+                s,
+                inputs,
             )
 
         if not moving:

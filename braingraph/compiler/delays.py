@@ -97,7 +97,7 @@ def parts(
     sources = groups[bundle.source[0]].model.signal_size(bundle.source[1])
     out = []
     for transport, chosen in (("now", now), ("step", ~now & ~block), ("block", block)):
-        some = entries[chosen]
+        some = entries if chosen.all() else entries[chosen]
         if not len(some):
             continue
         moves = live and transport != "now"

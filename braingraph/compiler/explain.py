@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from braingraph.compiler.plan import Bundle, Group, Part, Program
+from braingraph.compiler.traffic import traffic
 from braingraph.show import Tree, plural
 from braingraph.units import show_time
 
@@ -82,7 +83,7 @@ def _order(program: Program) -> str:
 
 def explain(compiled: Compiled, monitors: tuple[Monitor, ...], steps: int | None) -> str:
     """The program, what is recorded, and what it needs on the device and on disk."""
-    program, engine = compiled.program, compiled.engine
+    program, engine = compiled.program, compiled.whole
     tree = program_tree(program)
     size = np.dtype(engine.dtype).itemsize * int(np.prod(engine.batch, initial=1))
     recorded = []
@@ -100,8 +101,40 @@ def explain(compiled: Compiled, monitors: tuple[Monitor, ...], steps: int | None
     if steps is not None:
         costs.append(Tree(("recorded", f"{show_bytes(total)} before compression")))
     replicas = (Tree(("replicas", str(engine.batch[0]))),) if engine.batch else ()
-    children = (*tree.children, *replicas, Tree(("monitors",), tuple(recorded)), *costs)
+    where = () if compiled.devices is None else (_devices(compiled),)
+    children = (*tree.children, *replicas, *where, Tree(("monitors",), tuple(recorded)), *costs)
     return Tree(tree.columns, children).text()
+
+
+def _devices(compiled: Compiled) -> Tree:
+    """Who computes what, and what travels."""
+    assert compiled.devices is not None
+    program, here = compiled.program, compiled.engine.here
+    batch, unit = compiled.devices.mesh.devices.shape
+    kind = compiled.devices.mesh.devices.flat[0].device_kind
+    lines = [
+        Tree((g.title, f"{plural(here.size(g), 'unit')} each" if here.divided(g) else "on all"))
+        for g in program.groups
+    ]
+    if unit > 1:
+        t = traffic(compiled.advance)
+        lines.append(
+            Tree(
+                (
+                    "each sends",
+                    f"{show_bytes(t.per_block)} a block",
+                    f"{show_bytes(t.per_step)} a step",
+                    f"{show_bytes(t.per_second)} per simulated second",
+                )
+            )
+        )
+        for number, name in t.at_stages:
+            path = program.groups[number].paths[0]
+            lines.append(Tree((f"{path}.{name}", "travels at every stage: give it a delay")))
+    return Tree(
+        (f"{plural(batch * unit, 'device')} ({kind}), {batch} x {unit} (batch, unit)",),
+        tuple(lines),
+    )
 
 
 def show_bytes(count: float) -> str:

@@ -16,7 +16,7 @@ from braingraph.compiler.plan import Bundle, Entries, Flat, Group
 from braingraph.component import Coupling, Node
 from braingraph.doctor import kind, pair
 from braingraph.errors import ClockError
-from braingraph.graph import Edge, coupling_mask
+from braingraph.graph import Edge, delays_at, pairs
 from braingraph.units import attach, magnitude, unit_of
 
 
@@ -27,10 +27,7 @@ def group(flat: Flat, every: dict[str, int], depth: dict[str, int]) -> tuple[Gro
     """
     families: dict[Any, list[str]] = {}
     for path, model in flat.vertices.items():
-        alone = any(model._specs[k].free for k in model.arrays()) or any(
-            output.size is not None for output in model._outputs.values()
-        )
-        form = (kind(model), every[path], depth[path], path if alone else "")
+        form = (kind(model), every[path], depth[path], path if indivisible(model) else "")
         families.setdefault(form, []).append(path)
     groups = []
     for number, paths in enumerate(families.values()):
@@ -40,7 +37,20 @@ def group(flat: Flat, every: dict[str, int], depth: dict[str, int]) -> tuple[Gro
     return tuple(groups)
 
 
-def bundle(flat: Flat, groups: tuple[Group, ...], dt: float, live: bool) -> tuple[Bundle, ...]:
+def indivisible(model: Node) -> bool:
+    """Whether its units cannot be told apart: parameters of a shape of their own, or outputs."""
+    return any(model._specs[k].free for k in model.arrays()) or any(
+        output.size is not None for output in model._outputs.values()
+    )
+
+
+def bundle(
+    flat: Flat,
+    groups: tuple[Group, ...],
+    dt: float,
+    live: bool,
+    apart: frozenset[str] = frozenset(),
+) -> tuple[Bundle, ...]:
     """Edges with equal coupling, source port and target port become one bundle of rows.
 
     A row is a target unit and what it hears. ``post`` runs once a row. When ``post`` is additive
@@ -63,6 +73,8 @@ def bundle(flat: Flat, groups: tuple[Group, ...], dt: float, live: bool) -> tupl
             values = (*values, edge.name)
         if additive and not live:
             values = _values(edge.coupling, frozenset(edge.coupling._specs) - {"conn"})
+        if apart and not apart.isdisjoint(parameter_paths(edge)):
+            values = (*values, edge.name)
         families.setdefault((form, values), []).append(edge)
     bundles: list[Bundle] = []
     for (form, _), edges in families.items():
@@ -105,35 +117,34 @@ def _rows(
             flat.vertices[target_path].signal_size(port),
             flat.vertices[source_path].signal_size(out),
         )
-        i, j = np.nonzero(coupling_mask(edge.coupling, shape))
-        unit = start[target_path] + i
+        i, j = pairs(edge.coupling, shape)
+        if edge.by_connection or not edge.has_matrix:
+            at = np.arange(len(i), dtype=np.int32)
+        else:
+            at = i.astype(np.int32 if shape[0] * shape[1] < 1 << 31 else np.int64) * shape[1] + j
+        first = np.int32(start[target_path] if merge else rows)
         columns.append(
             (
-                unit if merge else rows + i,
-                start[source_path] + j,
-                np.full(len(i), k),
-                i * shape[1] + j,
-                delay_steps(edge, dt)[i * shape[1] + j]
-                if edge.delay is not None and np.ndim(edge.delay)
-                else np.full(len(i), delay_steps(edge, dt)[0]),
+                first + i,
+                np.int32(start[source_path]) + j,
+                np.full(len(i), k, np.int32),
+                at,
+                delay_steps(edge, i, j, dt),
             )
         )
         if not merge:
             row_target.append(start[target_path] + np.arange(shape[0]))
             row_edge.append(np.full(shape[0], k))
             rows += shape[0]
-    row, *rest = (np.concatenate(c) for c in zip(*columns, strict=True))
+    row, *rest = (c[0] if len(c) == 1 else np.concatenate(c) for c in zip(*columns, strict=True))
     if merge:
         # every unit of the group gets a row when at least half hear something: then rows are units
-        heard = np.unique(row)
+        heard = np.flatnonzero(np.bincount(row, minlength=group.size))
         units = np.arange(group.size) if 2 * len(heard) >= group.size else heard
-        row, row_target, row_edge = (
-            np.searchsorted(units, row),
-            [units],
-            [np.zeros(len(units), int)],
-        )
-    entries = Entries(row, *rest)
-    entries = entries[np.lexsort((entries.edge, entries.source, entries.row))]
+        if len(units) < group.size:
+            row = np.searchsorted(units, row).astype(np.int32)
+        row_target, row_edge = [units], [np.zeros(len(units), int)]
+    entries = _sorted(Entries(row, *rest))
     return Bundle(
         number,
         edges[0].coupling,
@@ -147,14 +158,33 @@ def _rows(
     )
 
 
-def delay_steps(edge: Edge, dt: float) -> np.ndarray:
-    """Delays in steps, flat; whole or half numbers where they are missed by rounding only."""
-    if edge.delay is None:
-        return np.zeros(1)
-    steps = np.ravel(np.asarray(edge.delay, float)) / dt
+def _sorted(entries: Entries) -> Entries:
+    """By row, then source, then edge, which they come in the order of."""
+    sources = int(entries.source.max(initial=0)) + 1
+    keys = entries.row.astype(np.int64) * sources + entries.source
+    if (keys[1:] >= keys[:-1]).all():  # as one edge's are
+        return entries
+    return entries[np.argsort(keys, kind="stable")]
+
+
+def parameter_path(edge: Edge, name: str) -> str:
+    """Where users address an edge's parameter: its own name, or its composite node's."""
+    renamed = (edge.rename or {}).get(name)
+    return renamed if renamed else f"{edge.name}.{name}"
+
+
+def parameter_paths(edge: Edge) -> list[str]:
+    return [parameter_path(edge, name) for name in edge.coupling.arrays()]
+
+
+def delay_steps(edge: Edge, target: np.ndarray, source: np.ndarray, dt: float) -> np.ndarray:
+    """Delays in steps, per connection: whole or half numbers where only rounding missed them."""
+    delay = np.zeros(()) if edge.delay is None else edge.delay
+    steps = delays_at(delay, target, source) / dt
     half = np.rint(2 * steps) / 2
     steps = np.where(np.abs(steps - half) <= 1e-6 * np.maximum(1.0, steps), half, steps)
-    return np.rint(steps) if edge.interpolation == "nearest" else steps
+    steps = np.rint(steps) if edge.interpolation == "nearest" else steps
+    return np.broadcast_to(steps, target.shape)
 
 
 def _split(port: str) -> tuple[str, str]:

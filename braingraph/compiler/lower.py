@@ -1,7 +1,8 @@
-"""A program -> functions of arrays: signals at a stage, a step, a block, a chunk.
+"""A program -> functions of arrays: signals at a stage, and a step.
 
 Arrays are ``(unit,)`` or, with replicas, ``(unit, replica)``: the batch is innermost so that
-windows of history stay contiguous.
+windows of history stay contiguous. With several devices the units of divided groups are those of
+one device (here.py).
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from braingraph import evaluate, random
-from braingraph.compiler import transport
+from braingraph import evaluate
+from braingraph.compiler import noise, transport
 from braingraph.compiler.delays import within_step
+from braingraph.compiler.group import indivisible
+from braingraph.compiler.here import Here
 from braingraph.compiler.plan import Bundle, Group, Op, Program, Slot
 from braingraph.compiler.sampling import Sampler
+from braingraph.compiler.shard import Placement, place
 from braingraph.compiler.values import filled, message_of
+from braingraph.component import Node
 from braingraph.integrate import METHODS
 from braingraph.units import attach, magnitude, unit_of
 
@@ -43,10 +48,21 @@ class Moment:
 
 
 class Engine:
-    """Lowers one program. Methods are pure; the class only holds what is static."""
+    """Lowers one program. Methods are pure; the class only holds what is static.
 
-    def __init__(self, program: Program, samplers: tuple[Sampler, ...], batch: int | None) -> None:
+    ``batch`` counts the replicas of one device.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        samplers: tuple[Sampler, ...],
+        batch: int | None,
+        placement: Placement | None = None,
+    ) -> None:
         self.program, self.samplers = program, samplers
+        self.placement = placement or place(program)
+        self.here = Here(program, self.placement)
         self.batch = () if batch is None else (batch,)
         self.block_steps = program.blocks.length
         self.dtype = jnp.result_type(float)
@@ -63,15 +79,15 @@ class Engine:
         clocks = sorted({g.every for g in self.program.groups} - {1})
         return {m: tuple(g for g in self.program.groups if g.every == m) for m in clocks}
 
-    @cached_property
-    def plans(self) -> dict[tuple[int, int], tuple[transport.Bucket, ...]]:
-        """Row buckets of every padded part."""
-        return {
-            (b.number, k): transport.buckets(part.entries.row, b.rows)
-            for b in self.program.bundles
-            for k, part in enumerate(b.parts)
-            if part.layout == "padded"
-        }
+    def rows(self, bundle: Bundle, part: int) -> transport.Rows:
+        """Where a part's rows stand on this device."""
+        layout = bundle.parts[part].layout
+        return transport.Rows(
+            self.placement.row_count(bundle),
+            self.placement.shares[0].plans.get((bundle.number, part), ()),
+            self.here.order(bundle, part) if layout == "padded" else None,
+            self.here.partners(bundle, part) if layout == "one" else 0,
+        )
 
     def ops_for(self, targets: tuple[Slot, ...], at: int) -> tuple[Op, ...]:
         """The scheduled operations of one clock that targets need, in order."""
@@ -108,22 +124,38 @@ class Engine:
         return evaluate.message(bundle.coupling, np.ones(1), unit)[1]
 
     # ------------------------------------------------------------ models with their parameters
-    def model(self, group: Group, packed: Any) -> Any:
+    def call(self, group: Group, packed: Any, function: Callable[..., Any], *arguments: Any) -> Any:
+        """``function(model, *arguments)`` of (unit,) arrays, for every replica."""
         values = packed["groups"][group.number]
-        return group.model.with_values(
-            **{k: attach(v, unit_of(group.model.arrays()[k])) for k, v in values.items()}
-        )
-
-    def each_replica(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a model's function on (unit,) arrays, once per replica when there are replicas."""
+        size = self.here.size(group)
         if not self.batch:
-            return function(*arguments)
-        if not jax.tree.leaves(arguments):  # a stimulus: the same for all
+            return function(_with(group.model, values, size), *arguments)
+        alike = {k: v.ndim < 2 or group.model._specs[k].free for k, v in values.items()}
+        if not jax.tree.leaves(arguments) and all(alike.values()):  # a stimulus: the same for all
             return jax.tree.map(
                 lambda v: jnp.broadcast_to(v[..., None], (*v.shape, *self.batch)),
-                function(*arguments),
+                function(_with(group.model, values, size), *arguments),
             )
-        return jax.vmap(function, in_axes=-1, out_axes=-1)(*arguments)
+        if indivisible(group.model):
+            axes = {k: None if same else -1 for k, same in alike.items()}
+
+            def one(values: dict[str, Array], *arguments: Any) -> Any:
+                return function(_with(group.model, values, size), *arguments)
+
+            return jax.vmap(one, (axes, *[-1] * len(arguments)), -1)(values, *arguments)
+        # a model acts unit by unit: the replicas of all units are one long row of units
+        shape = (size, *self.batch)
+        row = {
+            k: jnp.broadcast_to(v.reshape(*v.shape, *(1,) * (2 - v.ndim)), shape).reshape(-1)
+            for k, v in values.items()
+        }
+        flat = jax.tree.map(lambda v: v.reshape(-1), arguments)
+        out = function(_with(group.model, row, size * self.batch[0]), *flat)
+        return jax.tree.map(lambda v: v.reshape(shape), out)
+
+    def each_replica(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """A function of arrays without replicas, for every replica."""
+        return jax.vmap(function, -1, -1)(*arguments) if self.batch else function(*arguments)
 
     # ------------------------------------------------------------ signals at a stage
     def signals(
@@ -157,7 +189,7 @@ class Engine:
         group = self.program.groups[slot[0]]
         port = group.model._inputs[slot[1]]
         default = magnitude(port.default)
-        return jnp.full((group.size, *self.batch), default, self.dtype)
+        return jnp.full((self.here.size(group), *self.batch), default, self.dtype)
 
     def _arguments(
         self, group: Group, found: Mapping[Slot, Array], moment: Moment
@@ -174,10 +206,12 @@ class Engine:
 
     def _output(self, slot: Slot, x: States, found: Mapping[Slot, Array], moment: Moment) -> Array:
         group = self.program.groups[slot[0]]
-        model, clock = self.model(group, moment.packed), self._clock_of(moment)
+        clock = self._clock_of(moment)
         # inputs the output does not read may not be filled yet: any value does
-        return self.each_replica(
-            lambda s, i: evaluate.output(model, slot[1], s, i, clock),
+        return self.call(
+            group,
+            moment.packed,
+            lambda model, s, i: evaluate.output(model, slot[1], s, i, clock),
             x.get(group.number, {}),
             self._arguments(group, found, moment),
         )
@@ -193,19 +227,17 @@ class Engine:
         return evaluate.message(coupling, source, unit)[0]
 
     def _deliver(
-        self, number: int, x: States, found: Mapping[Slot, Array], moment: Moment, total: Array
+        self, number: int, x: States, found: dict[Slot, Array], moment: Moment, total: Array
     ) -> Array:
         bundle = self.program.bundles[number]
         packed = moment.packed["bundles"][number]
-        sums = self._sums(bundle, packed, x, found, moment)
+        sums = self._sums(bundle, x, found, moment)
         group = self.program.groups[bundle.target[0]]
-        whole = bundle.rows == group.size and bool(
-            (bundle.row_target == np.arange(group.size)).all()
-        )
+        targets = self.here.targets(bundle)
         y = None
         if bundle.paired is not None and group.number in x:  # not when it has a slower clock
             y = x[group.number][bundle.paired]
-            y = y if whole else y[bundle.row_target]
+            y = y if targets is None else y[targets]
             y = attach(y, group.model._states[bundle.paired].unit(group.model))
         parameters = {
             k: transport.rowwise(v, sums[0]) if jnp.ndim(v) else v
@@ -220,34 +252,47 @@ class Engine:
             group.model._inputs[bundle.target[1]].unit(group.model),
             bundle.title,
         )
-        if whole:
+        if targets is None:
             return total + value
-        return total.at[bundle.row_target].add(value)
+        return total.at[targets].add(value, mode="drop")
 
     def _sums(
-        self, bundle: Bundle, packed: Any, x: States, found: Mapping[Slot, Array], moment: Moment
+        self, bundle: Bundle, x: States, found: dict[Slot, Array], moment: Moment
     ) -> list[Array]:
         """The weighted sums of every channel, over all the ways its connections travel."""
         count = len(self.channel_units[bundle.number])
         totals: list[Any] = list(moment.sums.get(bundle.number, [None] * count))
-        newest: tuple[Array, ...] | None = None
         for k, part in enumerate(bundle.parts):
             if part.transport == "block":
                 continue
-            plan, mine = self.plans.get((bundle.number, k), ()), packed["parts"][k]
-            if newest is None and within_step(part.entries):
-                newest = self.channels(bundle, self._value(bundle.source, x, found), moment.packed)
+            mine, rows = moment.packed["parts"][bundle.number][k], self.rows(bundle, k)
+            newest = None
+            if within_step(part.entries):
+                newest = self._newest(bundle, k, x, found, moment)
             for c in range(count):
                 if part.transport == "now":
                     assert newest is not None
-                    value = transport.sum_now(part, plan, mine, newest[c], bundle.rows)
+                    value = transport.sum_now(part, mine, newest[c], rows)
                 else:
                     recent = moment.recent[message_of(self.program, bundle).number][c]
-                    own = newest[c] if within_step(part.entries) and newest else None
-                    value = transport.sum_step(plan, mine, moment.stage, recent, own, bundle.rows)
+                    own = newest[c] if newest else None
+                    value = transport.sum_step(mine, moment.stage, recent, own, rows)
                 totals[c] = value if totals[c] is None else totals[c] + value
-        zero = jnp.zeros((bundle.rows, *self.batch), self.dtype)
+        zero = jnp.zeros((self.placement.row_count(bundle), *self.batch), self.dtype)
         return [zero if t is None else t for t in totals]
+
+    def _newest(
+        self, bundle: Bundle, part: int, x: States, found: dict[Slot, Array], moment: Moment
+    ) -> tuple[Array, ...]:
+        """The stage's own messages: of this device's units where they suffice, or of all."""
+        value = self._value(bundle.source, x, found)
+        group = self.program.groups[bundle.source[0]]
+        if (bundle.number, part) not in self.placement.local and self.here.divided(group):
+            key = (bundle.source[0], f"{bundle.source[1]} of all devices")
+            if key not in found:
+                found[key] = self.here.whole(value, group)
+            value = found[key]
+        return self.channels(bundle, value, moment.packed)
 
     # ------------------------------------------------------------ one step
     def step(
@@ -267,9 +312,10 @@ class Engine:
             found = self.signals(x, moment, self.inputs_of(ruled), clock)
             clock_ = self._clock_of(moment)
             for g in ruled:
-                model = self.model(g, moment.packed)
-                new[g.number] = self.each_replica(
-                    lambda s, i, model=model: evaluate.update(model, s, i, clock_),
+                new[g.number] = self.call(
+                    g,
+                    moment.packed,
+                    lambda model, s, i: evaluate.update(model, s, i, clock_),
                     x[g.number],
                     self._arguments(g, found, moment),
                 )
@@ -285,44 +331,17 @@ class Engine:
             }
         return out
 
-    # ------------------------------------------------------------ noise
-    @cached_property
-    def draws_ahead(self) -> bool:
-        """Whether to draw a block's noise at once rather than step by step; the same numbers.
-
-        An accelerator wants few large kernels. On a CPU a large draw is cut between threads for
-        too little work: measured for 180 normals a step, 1.7 us a step in blocks of 8, 0.9 alone.
-        """
-        return jax.default_backend() != "cpu"
-
     def draw(
         self, keys: Any, first: Array, steps: int, groups: tuple[Group, ...]
     ) -> dict[Slot, Array]:
-        """The standard normals of consecutive steps, for every group: (step, unit)."""
-        out: dict[Slot, Array] = {}
-        for g in groups:
-            pieces = [np.arange(n, dtype=np.uint32) for n in g.sizes]
-            if not self.apart(g):
-                pieces = [np.concatenate(pieces)]
-            for name in g.model._normals:
-                drawn = []
-                for units, key in zip(pieces, keys[g.number][name], strict=True):
+        """The standard normals of consecutive steps, for every group: (step, unit, *batch)."""
+        return noise.draw(self.here, keys, first, steps, groups, self.each_replica, self.dtype)
 
-                    def normals(k0: Array, k1: Array, units: np.ndarray = units) -> Array:
-                        return random.normals(k0, k1, first, steps, units, self.dtype)
 
-                    # alone, it is one vectorised loop, computed once for all that read it
-                    drawn.append(transport.alone(self.each_replica(normals, *key)))
-                out[(g.number, name)] = jnp.concatenate(drawn, 1) if drawn[1:] else drawn[0]
-        return out
-
-    def apart(self, group: Group) -> bool:
-        """Whether each vertex of a group draws by itself, with one key for all its units.
-
-        Measured for 384 normals: 4.4 ns each with one key, 11 with one for every unit, whose
-        loops XLA cuts between threads from about 300 on.
-        """
-        return len(group.paths) <= 8
+def _with(model: Node, values: Mapping[str, Array], size: int) -> Node:
+    """A group's model with its parameters, their units back on."""
+    units = {k: attach(v, unit_of(model.arrays()[k])) for k, v in values.items()}
+    return model.with_values(in_size=(size,), **units)
 
 
 @dataclass(frozen=True)
@@ -348,9 +367,11 @@ class _Field:
         self, group: Group, states: dict[str, Array], found: Mapping[Slot, Array], moment: Moment
     ) -> dict[str, Array]:
         engine = self.engine
-        model, clock = engine.model(group, moment.packed), engine._clock_of(moment)
-        slope: dict[str, Array] = engine.each_replica(
-            lambda s, i: evaluate.derivative(model, s, i, clock),
+        clock = engine._clock_of(moment)
+        slope: dict[str, Array] = engine.call(
+            group,
+            moment.packed,
+            lambda model, s, i: evaluate.derivative(model, s, i, clock),
             states,
             engine._arguments(group, found, moment),
         )

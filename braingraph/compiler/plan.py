@@ -80,8 +80,8 @@ class Part:
 
     ``transport``: ``"now"`` (no delay), ``"step"`` (read step by step, shorter than a block) or
     ``"block"`` (read once per block). ``layout``: ``"mean"`` (one weight, all to all),
-    ``"one"`` (row i hears source ``first + i``), ``"dense"`` (a matrix) or ``"padded"`` (rows of
-    sources).
+    ``"one"`` (every row hears one source, the next row the next), ``"dense"`` (a matrix) or
+    ``"padded"`` (rows of sources).
     """
 
     transport: str
@@ -89,11 +89,6 @@ class Part:
     entries: Entries
     uniform: bool = False  # block transport: every entry has the same delay
     aligned: bool = False  # every delay is a whole number of steps
-
-    @property
-    def first(self) -> int:
-        """The source of row 0, in layout ``"one"``."""
-        return int(self.entries.source[0])
 
 
 @dataclass(frozen=True)

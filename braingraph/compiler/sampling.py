@@ -21,10 +21,28 @@ Array = Any
 
 
 @dataclass(frozen=True)
+class Units:
+    """Reads some units of one signal of a group. Equal ones share a compilation."""
+
+    slot: Slot
+    start: int | None = None
+    stop: int | None = None
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return (self.slot,)
+
+    def __call__(self, get: Callable[[Slot], Array]) -> Any:
+        value = get(self.slot)
+        return value if self.start is None else value[self.start : self.stop]
+
+
+@dataclass(frozen=True)
 class Sampler:
     """What one recording keeps.
 
-    ``read`` turns the sampled slots into an array ``(unit, *batch)``. ``period`` and ``phase``
+    ``read`` turns the sampled slots into an array ``(unit, *batch)``: some ``Units`` of one signal,
+    or any function. ``period`` and ``phase``
     count steps of its own clock (``clock`` steps of the simulation): an interval ends at every
     step k with ``(k + 1 + phase) % period == 0``, k counted from the start of the run.
     """
@@ -67,6 +85,8 @@ def add(
     count = (steps - 1) // period + 2
     b = jnp.arange(steps)
     member = ((into + b) // period == jnp.arange(count)[:, None]) & (b < valid)
-    share = jnp.tensordot(member.astype(values.dtype) / period, values, 1)
+    weight = (member.astype(values.dtype) / period).reshape(count, steps, *(1,) * (values.ndim - 1))
+    # written out: a product of matrices rounds the last units otherwise when they are fewer
+    share = sum((weight[:, b] * values[b] for b in range(1, steps)), weight[:, 0] * values[0])
     rows = lax.dynamic_slice(buffer, at, (count, *buffer.shape[1:]))
     return lax.dynamic_update_slice(buffer, rows + share, at)

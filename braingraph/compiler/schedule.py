@@ -10,7 +10,6 @@ from typing import Any
 
 import jax.numpy as jnp
 import networkx as nx
-import numpy as np
 
 from braingraph import evaluate
 from braingraph.compiler.delays import within_step
@@ -19,7 +18,7 @@ from braingraph.compiler.plan import Bundle, Flat, Group, Op, Slot
 from braingraph.component import Node
 from braingraph.doctor import abstract, kind
 from braingraph.errors import AlgebraicLoopError
-from braingraph.graph import coupling_mask
+from braingraph.graph import pairs
 
 
 class Feedthrough:
@@ -84,8 +83,7 @@ def _instantaneous(flat: Flat, edge: Any, dt: float) -> bool:
     """Does it carry anything within the step? Delays under one step do, at the later stages."""
     (source, _, out), (target, _, port) = edge.source.rpartition("."), edge.target.rpartition(".")
     shape = (flat.vertices[target].signal_size(port), flat.vertices[source].signal_size(out))
-    steps = np.broadcast_to(delay_steps(edge, dt), (shape[0] * shape[1],))
-    return bool((steps[coupling_mask(edge.coupling, shape).ravel()] < 1).any())
+    return bool((delay_steps(edge, *pairs(edge.coupling, shape), dt) < 1).any())
 
 
 def order(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from braingraph.doctor import kind
 
 if TYPE_CHECKING:
@@ -32,9 +34,9 @@ def structure(program: Program) -> str:
     for b in program.bundles:
         add(kind(b.coupling.with_values(conn=None)), b.source, b.target, b.paired)
         add([e.interpolation for e in b.edges], [e.coupling.conn is None for e in b.edges])
-        for array in (b.row_target, b.row_edge, b.entries.row, b.entries.source, b.entries.edge):
-            digest.update(array.tobytes())
-        digest.update(b.entries.at.tobytes() + b.entries.delay.tobytes())
+        e = b.entries
+        for array in (b.row_target, b.row_edge, e.row, e.source, e.edge, e.at, e.delay):
+            digest.update(np.ascontiguousarray(array).data)
         add([(p.transport, p.layout, p.uniform, p.aligned, len(p.entries)) for p in b.parts])
     add(program.order)
     return digest.hexdigest()

@@ -5,7 +5,8 @@ Runs on NumPy for a run's fixed parameters and on JAX, traced, for live ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,19 +14,14 @@ import numpy as np
 
 from braingraph.compiler import transport
 from braingraph.compiler.delays import VECTOR
+from braingraph.compiler.group import parameter_path
 from braingraph.compiler.plan import Bundle, Group, Part, Program
+from braingraph.compiler.shard import Placement, Share
 from braingraph.component import Coupling
-from braingraph.graph import Edge
 from braingraph.integrate import STAGES
-from braingraph.units import TIME, Unit, attach, magnitude, unit_of
+from braingraph.units import Unit, attach, magnitude, unit_of
 
 Packed = dict[str, Any]
-
-
-def parameter_path(edge: Edge, name: str) -> str:
-    """Where users address an edge's parameter: its own name, or its composite node's."""
-    renamed = (edge.rename or {}).get(name)
-    return renamed if renamed else f"{edge.name}.{name}"
 
 
 def collect(program: Program) -> tuple[dict[str, Any], dict[str, Unit]]:
@@ -44,22 +40,65 @@ def collect(program: Program) -> tuple[dict[str, Any], dict[str, Unit]]:
             put(f"{path}.{name}", value)
     for bundle in program.bundles:
         for edge in bundle.edges:
-            for name, value in edge.coupling.arrays().items():
+            for name, value in edge.parameters.items():
                 put(parameter_path(edge, name), value)
-            if edge.delay is not None:
-                put(parameter_path(edge, "delay"), attach(edge.delay, TIME))
     return values, units
 
 
-def pack(program: Program, values: Mapping[str, Any], dtype: Any, live: bool) -> Packed:
-    """Stack parameters per group; per bundle rows, weights and where to read the past."""
+@dataclass(frozen=True)
+class PerReplica:
+    """A parameter that differs between the replicas of a batch: (replica, *its shape)."""
+
+    values: np.ndarray
+
+
+def pack(
+    program: Program,
+    values: Mapping[str, Any],
+    dtype: Any,
+    live: bool,
+    placement: Placement,
+    device: int = 0,
+) -> Packed:
+    """Parameters stacked per group, and per bundle and row, of the units and rows of one device.
+
+    Those that differ between replicas have these in a last axis.
+    """
     xp: Any = jnp if live else np
     packed: Packed = {"groups": [], "bundles": []}
     for group in program.groups:
-        packed["groups"].append(_group_values(program, group, values, xp))
+        units = placement.units[group.number]
+        mine = None if units is None else np.maximum(units[device], 0)
+        packed["groups"].append(_group_values(program, group, values, mine, xp))
     for bundle in program.bundles:
-        packed["bundles"].append(_bundle_values(program, bundle, values, live, xp))
+        rows = placement.rows[bundle.number]
+        mine = None if rows is None else np.maximum(rows[device], 0)
+        packed["bundles"].append(_bundle_values(program, bundle, values, mine, xp))
     cast: Packed = _cast(packed, dtype, xp)
+    return cast
+
+
+def pack_parts(
+    program: Program,
+    values: Mapping[str, Any],
+    dtype: Any,
+    live: bool,
+    placement: Placement,
+    device: int = 0,
+) -> list[Any]:
+    """Per bundle and part, of one device's connections: weights, and where to read the past."""
+    xp: Any = jnp if live else np
+    share = placement.shares[device]
+    packed = []
+    for bundle in program.bundles:
+        arrays = _arrays(bundle, values, live, xp)
+        packed.append(
+            [
+                _part_values(program, placement, share, bundle, k, *arrays, xp)
+                for k in range(len(bundle.parts))
+            ]
+        )
+    cast: list[Any] = _cast(packed, dtype, xp)
     return cast
 
 
@@ -74,46 +113,83 @@ def _cast(tree: Any, dtype: Any, xp: Any) -> Any:
     return array.astype(np.int32 if array.dtype.kind in "iu" else dtype)
 
 
-def _group_values(program: Program, group: Group, values: Mapping[str, Any], xp: Any) -> Packed:
+def _group_values(
+    program: Program, group: Group, values: Mapping[str, Any], mine: np.ndarray | None, xp: Any
+) -> Packed:
     out: Packed = {}
     for name in group.model.arrays():
-        per_vertex = []
-        for path in group.paths:
-            model = program.flat.vertices[path]
-            value = xp.asarray(values[f"{path}.{name}"])
-            if not model._specs[name].free:
-                value = xp.broadcast_to(value, model.in_size).reshape(-1)
-            per_vertex.append(value)
-        out[name] = per_vertex[0] if len(per_vertex) == 1 else xp.concatenate(per_vertex)
+        given = [values[f"{path}.{name}"] for path in group.paths]
+        if group.model._specs[name].free:
+            out[name] = xp.asarray(given[0])
+            continue
+        shapes = [program.flat.vertices[path].in_size for path in group.paths]
+        stacked = _stacked(given, shapes, xp)
+        out[name] = stacked if mine is None else stacked[mine]
     return out
 
 
+def _stacked(given: list[Any], shapes: Sequence[tuple[int, ...]], xp: Any) -> Any:
+    """Values of several vertices, unit after unit: (unit,), or (unit, replica)."""
+    replicas = next((len(v.values) for v in given if isinstance(v, PerReplica)), 0)
+    pieces = []
+    for value, shape in zip(given, shapes, strict=True):
+        if isinstance(value, PerReplica):
+            flat = np.broadcast_to(_expanded(value.values, len(shape)), (replicas, *shape))
+            pieces.append(flat.reshape(replicas, -1).T)
+            continue
+        flat = xp.broadcast_to(xp.asarray(value), shape).reshape(-1)
+        if replicas:
+            flat = np.broadcast_to(flat[:, None], (len(flat), replicas))
+        pieces.append(flat)
+    return pieces[0] if len(pieces) == 1 else xp.concatenate(pieces)
+
+
+def _expanded(values: np.ndarray, axes: int) -> np.ndarray:
+    """(replica, *shape) with the shape's missing leading axes."""
+    return values.reshape(len(values), *(1,) * (axes - values.ndim + 1), *values.shape[1:])
+
+
 def _bundle_values(
-    program: Program, bundle: Bundle, values: Mapping[str, Any], live: bool, xp: Any
+    program: Program,
+    bundle: Bundle,
+    values: Mapping[str, Any],
+    mine: np.ndarray | None,
+    xp: Any,
 ) -> Packed:
-    conn = [
+    everything = Part("now", "padded", bundle.entries)
+    weights = transport.entry_values(bundle, everything, _weights(bundle, values, xp), xp)
+    sums = _row_sums(bundle, weights, xp)
+    parameters = {
+        name: _per_row(program, bundle, name, values, xp)
+        for name in bundle.coupling.arrays()
+        if name != "conn"
+    }
+    if mine is not None:
+        sums = sums[mine]
+        parameters = {
+            k: v[mine] if np.ndim(v) and len(v) == bundle.rows else v for k, v in parameters.items()
+        }
+    return {"parameters": parameters, "w": sums}
+
+
+def _arrays(bundle: Bundle, values: Mapping[str, Any], live: bool, xp: Any) -> tuple[Any, Any]:
+    """The weights of a bundle's edges, and their delays where these may change."""
+    if not live:
+        return _weights(bundle, values, xp), None
+    delays = [
+        xp.asarray(values[parameter_path(e, "delay")]) if e.delay is not None else xp.zeros(())
+        for e in bundle.edges
+    ]
+    return _weights(bundle, values, xp), delays
+
+
+def _weights(bundle: Bundle, values: Mapping[str, Any], xp: Any) -> list[Any]:
+    return [
         xp.asarray(values[parameter_path(e, "conn")])
         if e.coupling.conn is not None
         else xp.ones(())
         for e in bundle.edges
     ]
-    delays = None
-    if live:
-        delays = [
-            xp.asarray(values[parameter_path(e, "delay")]) if e.delay is not None else xp.zeros(())
-            for e in bundle.edges
-        ]
-    everything = Part("now", "padded", bundle.entries)
-    weights = transport.entry_values(bundle, everything, conn, xp)
-    return {
-        "parameters": {
-            name: _per_row(program, bundle, name, values, xp)
-            for name in bundle.coupling.arrays()
-            if name != "conn"
-        },
-        "w": _row_sums(bundle, weights, xp),
-        "parts": [_part_values(program, bundle, part, conn, delays, xp) for part in bundle.parts],
-    }
 
 
 def _row_sums(bundle: Bundle, weights: Any, xp: Any) -> Any:
@@ -126,42 +202,58 @@ def _row_sums(bundle: Bundle, weights: Any, xp: Any) -> Any:
 def _per_row(
     program: Program, bundle: Bundle, name: str, values: Mapping[str, Any], xp: Any
 ) -> Any:
-    """A coupling's parameter: one number, or one value per row when edges or units differ."""
-    given = [xp.asarray(values[parameter_path(e, name)]) for e in bundle.edges]
+    """A coupling's parameter: one number, or one value per row when edges or units differ.
+
+    When replicas differ it has them in a last axis: (1 or row, replica).
+    """
+    given = [values[parameter_path(e, name)] for e in bundle.edges]
+    varied = [isinstance(v, PerReplica) for v in given]
     merged = not (bundle.row_edge != 0).any()
-    if merged and given[0].ndim == 0:
-        return given[0]
+    if merged and len(given) == 1 and varied[0] and given[0].values.ndim == 1:
+        return given[0].values[None]
+    if merged and not any(varied) and xp.asarray(given[0]).ndim == 0:
+        return xp.asarray(given[0])
     group = program.groups[bundle.target[0]]
-    per_unit = []
-    for edge, value in zip(bundle.edges, given, strict=True):
-        span = group.span(edge.target.rpartition(".")[0])
-        own = xp.broadcast_to(value, (span.stop - span.start,))
-        # units the edge does not reach have rows without weights, whatever stands here
-        per_unit.append(xp.pad(own, (span.start, group.size - span.stop)))
+    spans = [group.span(e.target.rpartition(".")[0]) for e in bundle.edges]
+    shapes = [(span.stop - span.start,) for span in spans]
+    each = _stacked(given, shapes, xp)
+    start = np.concatenate([[0], np.cumsum([n for (n,) in shapes])])
+    owner = bundle.row_edge
     if merged:
         # one row for a unit of any edge: edges into one vertex have equal parameters
-        spans = [group.span(e.target.rpartition(".")[0]) for e in bundle.edges]
-        owner = np.zeros(group.size, int)
+        at = np.zeros(group.size, int)
         for k, span in enumerate(spans):
-            owner[span] = k
-        return xp.stack(per_unit)[owner[bundle.row_target], bundle.row_target]
-    return xp.stack(per_unit)[bundle.row_edge, bundle.row_target]
+            at[span] = k
+        owner = at[bundle.row_target]
+    first = np.array([span.start for span in spans])
+    # units no edge reaches have rows without weights, whatever stands here
+    place = np.clip(
+        bundle.row_target - first[owner], 0, np.array([n for (n,) in shapes])[owner] - 1
+    )
+    return each[start[owner] + place]
 
 
 def _part_values(
-    program: Program, bundle: Bundle, part: Part, conn: list[Any], delays: Any, xp: Any
+    program: Program,
+    placement: Placement,
+    share: Share,
+    bundle: Bundle,
+    k: int,
+    conn: list[Any],
+    delays: Any,
+    xp: Any,
 ) -> Packed:
+    part = share.bundles[bundle.number].parts[k]
     weights = transport.entry_values(bundle, part, conn, xp)
-    plan = transport.buckets(part.entries.row, bundle.rows) if part.layout == "padded" else ()
-    group = program.groups[bundle.source[0]]
-    sources = group.model.signal_size(bundle.source[1])
-    shape = (bundle.rows, sources)
+    plan = share.plans.get((bundle.number, k), ())
+    rows, sources = placement.row_count(bundle), placement.sources(program, bundle, k)
+    shape = (rows, sources)
     if part.transport == "now":
         if part.layout == "mean":
-            return {"weights": weights[0]}
+            return {"weights": weights[0] if len(weights) else xp.zeros(())}
         if part.layout == "one":
             ones = all(e.coupling.conn is None for e in bundle.edges)
-            return {"weights": None if ones else weights}
+            return {"weights": None if ones else transport.by_row(part, rows, weights, xp)}
         if part.layout == "dense":
             return {"weights": transport.columns(part, shape, weights, xp)}
         return {
