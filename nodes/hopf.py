@@ -1,44 +1,10 @@
-"""Planar oscillators in (x, y): the shared base, the Hopf normal form, Stuart-Landau."""
+"""The Hopf normal form, and Stuart-Landau."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from braingraph.component import Input, Node, State
-from braingraph.errors import ModelError
-from braingraph.random import Uniform
-
-
-class XY_Oscillator(Node):
-    """Base of planar oscillators: two states, and inputs that are added to their derivatives.
-
-    ::
-
-        x' = f(x, y) + x_inp
-        y' = g(x, y) + y_inp        per ms
-
-    Subclasses declare ``flow(self, x, y)``, which returns (f, g).
-
-    States ``x``, ``y`` and inputs ``x_inp``, ``y_inp``: dimensionless, shape ``(unit,)``. The
-    states start at random in [0, 0.05), off the fixed point at the origin, which they would
-    never leave.
-    """
-
-    x = State(Uniform(0.0, 0.05))
-    y = State(Uniform(0.0, 0.05))
-    x_inp = Input()
-    y_inp = Input()
-
-    def flow(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """The vector field of the isolated oscillator, per ms."""
-        raise ModelError(
-            f"{type(self).__name__} declares no flow(x, y): use one of its subclasses, as "
-            "nodes.HopfStep."
-        )
-
-    def derivative(self, s: Any, i: Any) -> dict[str, Any]:
-        dx, dy = self.flow(s.x, s.y)
-        return {"x": dx + i.x_inp, "y": dy + i.y_inp}
+from braingraph.nodes.planar import XY_Oscillator
 
 
 class HopfStep(XY_Oscillator):
@@ -58,13 +24,20 @@ class HopfStep(XY_Oscillator):
     w : rad / ms, default 0.2
         Angular frequency (31.8 Hz).
     beta : 1 / ms, default 1.0
-        How fast large amplitudes saturate.
+        How fast large amplitudes saturate; they grow without end when it is not positive.
 
     States ``x``, ``y`` and inputs ``x_inp``, ``y_inp``: see :class:`XY_Oscillator`.
 
     Source: Deco, Kringelbach, Jirsa & Ritter 2017, Sci Rep 7:3095; with beta = 1 TVB's
     ``SupHopf``. Deviation: the defaults of a and w are those of a clear 32 Hz oscillation, not
     the paper's, which are fitted per region.
+
+    >>> import brainunit as u
+    >>> import braingraph as bg
+    >>> from braingraph import nodes
+    >>> ds = bg.Simulator(nodes.HopfStep(1, a=0.25), dt=0.1 * u.ms).run(100 * u.ms)
+    >>> print(f"radius {float((ds.x**2 + ds.y**2)[-1, 0]) ** 0.5:.3f}")
+    radius 0.500
     """
 
     a: float = 0.25
@@ -94,6 +67,13 @@ class StuartLandauStep(XY_Oscillator):
 
     Source: Landau 1944; Stuart 1960, J Fluid Mech 9:353. The same as :class:`HopfStep` with
     beta = 1.
+
+    >>> import brainunit as u
+    >>> from braingraph import nodes
+    >>> model = nodes.StuartLandauStep(1, a=0.25, init_x=0.5, init_y=0.0)  # on the circle
+    >>> state, out = model.update(model.init_state(), dt=0.1 * u.ms, method="rk4")
+    >>> print(f"{float(state.x[0]):.4f}, {float(state.y[0]):.4f}")  # 0.02 rad further
+    0.4999, 0.0100
     """
 
     a: float = 0.25

@@ -22,6 +22,13 @@ class LinearStep(Node):
     State ``x`` (starts at 0.01) and input ``x_inp``: dimensionless, shape ``(unit,)``.
 
     Source: TVB's ``Linear``.
+
+    >>> import brainunit as u
+    >>> from braingraph import nodes
+    >>> model = nodes.LinearStep(1, gamma=-10.0, init_x=1.0)
+    >>> state, out = model.update(model.init_state(), dt=0.1 * u.ms, method="exp_euler")
+    >>> print(f"{float(state.x[0]):.4f}")  # exp(-1): this method is exact here
+    0.3679
     """
 
     gamma: float = -10.0

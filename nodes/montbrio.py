@@ -9,6 +9,7 @@ import brainunit as u
 
 from braingraph.component import Input, Node, Output, Size, State, parameter
 from braingraph.errors import ParameterError
+from braingraph.nodes.transfer import second_order
 from braingraph.random import Uniform
 from braingraph.units import Quantity
 
@@ -51,15 +52,24 @@ class MontbrioPazoRoxinStep(Node):
     Errors
     ------
     ParameterError
-        Only one of ``v_rest`` and ``v_th`` is given, or v_th is not above v_rest.
+        ``tau`` or ``Delta`` is not positive, only one of ``v_rest`` and ``v_th`` is given, or
+        v_th is not above v_rest.
 
     Source: Montbrio, Pazo & Roxin 2015, Phys Rev X 5:021028, eq. 12 (there tau = 1; with tau as
     in Devalle, Roxin & Montbrio 2017, PLoS Comput Biol 13:e1005881, where the rate is r / tau).
     ``R`` is ours: the paper has dimensionless currents.
+
+    >>> import brainunit as u
+    >>> import braingraph as bg
+    >>> from braingraph import nodes
+    >>> model = nodes.MontbrioPazoRoxinStep(2, tau=10 * u.ms, init_r=[0.05, 1.5], init_v=[-2, 0])
+    >>> ds = bg.Simulator(model, dt=0.1 * u.ms).run(400 * u.ms, monitors=["rate"])
+    >>> [f"{float(rate):.1f} Hz" for rate in ds.rate[-1]]  # two stable states
+    ['8.1 Hz', '103.1 Hz']
     """
 
     tau: Quantity = parameter(1.0 * u.ms, positive=True)
-    Delta: float = 1.0
+    Delta: float = parameter(1.0, positive=True)
     eta: float = -5.0
     J: float = 15.0
     v_rest: Quantity | None = parameter(None, unit=u.mV)
@@ -106,11 +116,86 @@ class MontbrioPazoRoxinStep(Node):
         assert self.v_rest is not None and self.v_th is not None
         return (self.v_rest + self.v_th) / 2 + self._span() * s.v
 
-    def derivative(self, s: Any, i: Any) -> dict[str, Any]:
+    def drive(self, s: Any, i: Any) -> Any:
+        """All that acts on the potential from outside the neurons."""
         drive = self.eta + self.J * s.r + i.v_inp
-        if self.v_rest is not None:
-            drive = drive + self.R * i.I_ext / self._span()
+        return drive if self.v_rest is None else drive + self.R * i.I_ext / self._span()
+
+    def derivative(self, s: Any, i: Any) -> dict[str, Any]:
         return {
             "r": (self.Delta / math.pi + 2 * s.r * s.v + i.r_inp) / self.tau,
-            "v": (s.v * s.v + drive - (math.pi * s.r) ** 2) / self.tau,
+            "v": (s.v * s.v + self.drive(s, i) - (math.pi * s.r) ** 2) / self.tau,
         }
+
+
+class MontbrioPazoRoxinAdaptiveStep(MontbrioPazoRoxinStep):
+    """The mean field of quadratic integrate-and-fire neurons that tire of spiking.
+
+    ::
+
+        tau r'   = Delta / pi + 2 r v + r_inp
+        tau v'   = v^2 + eta + J r - A - (pi r)^2 + v_inp + R I_ext / (v_th - v_rest)
+        tau_A A' = B
+        tau_A B' = alpha r - A - 2 B
+
+    with r and v as in :class:`MontbrioPazoRoxinStep`, which this is for alpha = 0; its resting
+    states are those of that model with J - alpha for J. With the other defaults it bursts for eta
+    between -4.04 and -0.53, rests well below, and does one or the other for some way above.
+
+    Parameters
+    ----------
+    alpha : 1, default 10.0
+        Strength of adaptation.
+    tau_A : time, default 10 ms
+        Time constant of adaptation.
+    Delta : 1, default 2.0
+        Half width of the Lorentzian distribution of excitabilities.
+    eta : 1, default 1.0
+        Its centre.
+    J : 1, default 15 sqrt(2)
+        Synaptic weight.
+    tau, v_rest, v_th, R : inherited
+        As in :class:`MontbrioPazoRoxinStep`, with the same defaults.
+
+    States, dimensionless, shape ``(unit,)``: ``r``, ``v`` (start at random in [0, 0.05), r never
+    below 0); ``A``, the adaptation, and ``B`` = tau_A A' (start at 0).
+
+    Inputs ``r_inp``, ``v_inp``, ``I_ext`` and outputs ``rate``, ``V``: as in
+    :class:`MontbrioPazoRoxinStep`.
+
+    Errors
+    ------
+    ParameterError
+        ``tau_A`` is not positive, or as in :class:`MontbrioPazoRoxinStep`.
+
+    Source: Gast, Schmidt & Knoesche 2020, Neural Comput 32:1615 (spike-frequency adaptation).
+    Right-hand side and defaults as TVB's ``GastSchmidtKnosche_SF``, whose J is rounded to
+    21.2132. Deviation: A follows alpha r with r in 1 / tau, as everything here, so that ``tau``
+    scales time alone; there it follows the rate, which is the same at tau = 1 ms.
+
+    >>> import brainunit as u
+    >>> import braingraph as bg
+    >>> from braingraph import nodes
+    >>> model = nodes.MontbrioPazoRoxinAdaptiveStep(1, eta=-2.0)
+    >>> sim = bg.Simulator(model, dt=0.01 * u.ms)
+    >>> ds = sim.run(200 * u.ms, monitors=["r", "A"], transient=100 * u.ms)
+    >>> print(f"r from {float(ds.r.min()):.1f} to {float(ds.r.max()):.1f}")
+    r from 0.1 to 3.5
+    """
+
+    Delta = parameter(2.0, positive=True)
+    eta = 1.0
+    J = 15.0 * math.sqrt(2.0)
+    alpha: float = 10.0
+    tau_A: Quantity = parameter(10.0 * u.ms, positive=True)
+
+    A = State(0.0)
+    B = State(0.0)
+
+    def drive(self, s: Any, i: Any) -> Any:
+        return super().drive(s, i) - s.A
+
+    def derivative(self, s: Any, i: Any) -> dict[str, Any]:
+        velocity = s.B / self.tau_A
+        bent = second_order(self.alpha * s.r, 1 / self.tau_A, s.A, velocity)
+        return super().derivative(s, i) | {"A": velocity, "B": bent * self.tau_A}

@@ -1,4 +1,4 @@
-"""Sigmoids and firing-rate curves: every nonlinearity that models and couplings share.
+"""Sigmoids, firing-rate curves and synapses: the mathematics that models and couplings share.
 
 Arguments must be dimensionless once their gains are applied; units are never dropped in silence.
 """
@@ -62,6 +62,14 @@ def current_to_rate(x: Any, a: Any, b: Any, d: Any) -> Any:
     6.4935 Hz
     """
     return _ratio(argument(d * (a * x - b), "d (a x - b) of H(x)")) / d
+
+
+def second_order(target: Any, rate: Any, y: Any, v: Any) -> Any:
+    """y'' of a synapse with velocity ``v`` = y': (1 + (1 / rate) d/dt)^2 y = target.
+
+    Its response to an impulse of the target is rate^2 t exp(-rate t).
+    """
+    return rate * (rate * (target - y) - 2 * v)
 
 
 def _ratio(z: Any) -> Any:

@@ -4,10 +4,12 @@ Every member relaxes its rates to what its drives excite::
 
     tau_p r_p' = -r_p + saturation(p) * gain(p, drive(p))        for each population p
 
-and says only what is its own: its parameters, and the hook that differs (``drive``, ``gain``,
-``saturation``, ``time_constant``, or ``activation`` for all of the right-hand side but -r_p).
+and says only what is its own: its parameters, and the hook that differs (``recurrent``,
+``drive``, ``gain``, ``saturation``, ``time_constant``, or ``activation`` for all of the
+right-hand side but -r_p).
 
-Weights are signed, and ``c_XY`` acts onto X from Y, in every member: inhibition is negative.
+Weights are signed, and ``c_XY`` acts onto X from Y, in every member: inhibition is negative. So
+every member is :class:`WilsonCowanStep` again once what is its own is switched off.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from typing import Any, ClassVar
 
 import brainunit as u
 
-from braingraph.component import Input, Node, State
+from braingraph.component import Input, Node, State, parameter
+from braingraph.errors import ModelError
 from braingraph.nodes.transfer import logistic_from_zero
 from braingraph.units import Quantity
 
@@ -25,13 +28,28 @@ class WilsonCowanBase(Node):
     """Base of the family: the rates, their inputs, and the equation with its hooks.
 
     A population ``p`` has the state ``r<p>``, the input ``r<p>_inp`` and, unless a hook says
-    otherwise, the parameters ``tau_<p>``, ``a_<p>`` and ``theta_<p>``.
+    otherwise, the parameters ``tau_<p>``, ``a_<p>`` and ``theta_<p>`` (or ``tau``, ``a`` and
+    ``theta`` where the populations share them). A parameter ``r`` makes rates saturate.
 
     States ``rE``, ``rI`` (start at 0.1) and inputs ``rE_inp``, ``rI_inp``: dimensionless, shape
     ``(unit,)``.
+
+    Errors
+    ------
+    ModelError
+        A class without the parameters is added to a graph: this base itself, for instance.
+
+    >>> from braingraph import nodes
+    >>> class Halved(nodes.WilsonCowanStep):
+    ...     def gain(self, p, x):
+    ...         return 0.5 * super().gain(p, x)
+    >>> Halved(3, c_EE=16.0)
+    Halved(3, c_EE=16)
     """
 
     populations: ClassVar[tuple[str, ...]] = ("E", "I")
+    #: A member that lacks no parameter, for the message about those that do.
+    concrete: ClassVar[str] = "WilsonCowanStep"
 
     rE = State(0.1)
     rI = State(0.1)
@@ -39,8 +57,14 @@ class WilsonCowanBase(Node):
     rI_inp = Input()
 
     def of(self, parameter: str, p: str) -> Any:
-        """A parameter of population ``p``: ``of("tau", "E")`` is ``tau_E``."""
-        return getattr(self, f"{parameter}_{p}")
+        """A parameter of population ``p``: ``of("tau", "E")`` is ``tau_E``, or else ``tau``."""
+        for name in (f"{parameter}_{p}", parameter):
+            if name in self._specs:
+                return getattr(self, name)
+        raise ModelError(
+            f"{type(self).__name__} declares no parameter {parameter}_{p}: use one of its "
+            f"subclasses, as nodes.{self.concrete}."
+        )
 
     def recurrent(self, p: str, s: Any) -> Any:
         """What ``p`` receives from the populations of its own node: sum_q c_pq r_q."""
@@ -55,8 +79,8 @@ class WilsonCowanBase(Node):
         return logistic_from_zero(x, self.of("a", p), self.of("theta", p))
 
     def saturation(self, p: str, rate: Any) -> Any:
-        """The share of the population that can be excited."""
-        return 1.0
+        """The share of the population that can be excited: 1 in a model without ``r``."""
+        return 1.0 - self.of("r", p) * rate if "r" in self._specs else 1.0
 
     def time_constant(self, p: str) -> Any:
         return self.of("tau", p)
@@ -72,7 +96,22 @@ class WilsonCowanBase(Node):
         }
 
 
-class WilsonCowanStep(WilsonCowanBase):
+class Sigmoidal(WilsonCowanBase):
+    """What the members with two sigmoids and four weights share: their parameters."""
+
+    tau_E: Quantity = parameter(10.0 * u.ms, positive=True)
+    tau_I: Quantity = parameter(10.0 * u.ms, positive=True)
+    c_EE: float = 12.0
+    c_EI: float = -4.0
+    c_IE: float = 13.0
+    c_II: float = -11.0
+    a_E: float = 1.2
+    a_I: float = 1.0
+    theta_E: float = 2.8
+    theta_I: float = 4.0
+
+
+class WilsonCowanStep(Sigmoidal):
     """Interacting excitatory and inhibitory populations with refractory saturation.
 
     ::
@@ -97,24 +136,24 @@ class WilsonCowanStep(WilsonCowanBase):
     States ``rE``, ``rI`` (start at 0.1) and inputs ``rE_inp``, ``rI_inp``: dimensionless, shape
     ``(unit,)``.
 
+    Errors
+    ------
+    ParameterError
+        ``tau_E`` or ``tau_I`` is not positive.
+
     Source: Wilson & Cowan 1972, Biophys J 12:1, eqs. 11-12 and 15, parameters of Fig. 4.
     Deviations: weights are signed (the paper's c2 = 4 and c4 = 11 are ``c_EI = -4`` and
     ``c_II = -11``); the saturation is 1 - r rate, not the paper's k - r rate with
     k = 1 - 1 / (1 + exp(a theta)) (0.994 for the set of Fig. 11, whose period is 4.996 tau there
     and 5.003 tau here); states start off 0.
+
+    >>> import brainunit as u
+    >>> import braingraph as bg
+    >>> from braingraph import nodes
+    >>> sim = bg.Simulator(nodes.WilsonCowanStep(1, init_rE=[0.6]), dt=0.5 * u.ms)
+    >>> ds = sim.run(1 * u.second, monitors=["rE", "rI"])  # the upper of two stable states
+    >>> print(f"{float(ds.rE[-1, 0]):.4f}, {float(ds.rI[-1, 0]):.4f}")
+    0.4625, 0.2434
     """
 
-    tau_E: Quantity = 10.0 * u.ms
-    tau_I: Quantity = 10.0 * u.ms
-    c_EE: float = 12.0
-    c_EI: float = -4.0
-    c_IE: float = 13.0
-    c_II: float = -11.0
-    a_E: float = 1.2
-    a_I: float = 1.0
-    theta_E: float = 2.8
-    theta_I: float = 4.0
     r: float = 1.0
-
-    def saturation(self, p: str, rate: Any) -> Any:
-        return 1.0 - self.r * rate

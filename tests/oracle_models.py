@@ -14,6 +14,8 @@ from typing import Any
 
 import brainunit as u
 import numpy as np
+import oracle_oscillators as oscillators
+import oracle_physiology as physiology
 
 
 class Pull:
@@ -138,6 +140,9 @@ def coupling(edge: Any, units: Mapping[str, Any]) -> tuple[Callable[..., Any], C
             return (cmin + (cmax - cmin) / (1 + np.exp(r * (middle - to_mV * x))))[None]
 
         return rate, lambda s, y, w: gain * k * s[0]
+    if kind == "HORNRecurrence":
+        # (W y + b + v x) / sqrt(n), where k is the root; y stands on the wire, x is the target's
+        return (lambda x: x[None]), (lambda s, y, w: k * (s[0] + edge.b + edge.v * y))
     raise KeyError(f"the oracle has no {kind}")
 
 
@@ -150,95 +155,6 @@ def _plain(value: Any) -> Any:
 
 
 # ---------------------------------------------------------------- models
-def _hopf(p: Any, s: Any, i: Any) -> dict[str, Any]:
-    """z' = (a + i w - beta |z|^2) z: Deco et al. 2017, eqs. 3-4."""
-    radius = s.x**2 + s.y**2
-    return {
-        "x": p.a * s.x - p.beta * radius * s.x - p.w * s.y + i.x_inp,
-        "y": p.a * s.y - p.beta * radius * s.y + p.w * s.x + i.y_inp,
-    }
-
-
-def _stuart_landau(p: Any, s: Any, i: Any) -> dict[str, Any]:
-    return {
-        "x": (p.a - s.x**2 - s.y**2) * s.x - p.w * s.y + i.x_inp,
-        "y": (p.a - s.x**2 - s.y**2) * s.y + p.w * s.x + i.y_inp,
-    }
-
-
-def _wilson_cowan(p: Any, s: Any, i: Any) -> dict[str, Any]:
-    """Wilson & Cowan 1972, eqs. 11-12 and 15, with signed weights onto X from Y."""
-
-    def gain(x: Any, a: Any, theta: Any) -> Any:
-        return 1 / (1 + np.exp(-a * (x - theta))) - 1 / (1 + np.exp(a * theta))
-
-    to_E = gain(p.c_EE * s.rE + p.c_EI * s.rI + i.rE_inp, p.a_E, p.theta_E)
-    to_I = gain(p.c_IE * s.rE + p.c_II * s.rI + i.rI_inp, p.a_I, p.theta_I)
-    return {
-        "rE": (-s.rE + (1 - p.r * s.rE) * to_E) / p.tau_E,
-        "rI": (-s.rI + (1 - p.r * s.rI) * to_I) / p.tau_I,
-    }
-
-
-def _jansen_rit(p: Any, s: Any, i: Any) -> dict[str, Any]:
-    """Jansen & Rit 1995, eq. 6, in mV and Hz; divided by 1000 for time in ms."""
-
-    def rate(v: Any) -> Any:
-        return p.s_max / (1 + np.exp(p.r * (p.v0 - v)))
-
-    from_M = rate(s.E - s.I + i.M_inp)
-    from_E = i.p + i.E_inp + p.C * p.a2 * rate(p.C * p.a1 * s.M)
-    from_I = p.C * p.a4 * rate(p.C * p.a3 * s.M + i.I_inp)
-    return {
-        "M": s.Mv / 1000,
-        "E": s.Ev / 1000,
-        "I": s.Iv / 1000,
-        "Mv": (p.Ae * p.be * from_M - 2 * p.be * s.Mv - p.be**2 * s.M) / 1000,
-        "Ev": (p.Ae * p.be * from_E - 2 * p.be * s.Ev - p.be**2 * s.E) / 1000,
-        "Iv": (p.Ai * p.bi * from_I - 2 * p.bi * s.Iv - p.bi**2 * s.I) / 1000,
-    }
-
-
-def _montbrio(p: Any, s: Any, i: Any) -> dict[str, Any]:
-    """Montbrio, Pazo & Roxin 2015, eq. 12, with r in 1 / tau. I_ext R [nA Mohm] is in mV."""
-    extra = 0.0 if p.v_rest is None else i.I_ext * p.R / (p.v_th - p.v_rest)
-    return {
-        "r": (p.Delta / np.pi + 2 * s.r * s.v + i.r_inp) / p.tau,
-        "v": (s.v**2 + p.eta + p.J * s.r + i.v_inp + extra - np.pi**2 * s.r**2) / p.tau,
-    }
-
-
-def _deco(p: Any, s: Any, i: Any) -> tuple[Any, Any]:
-    """Firing rates of Deco et al. 2014, eqs. 5-8, in Hz."""
-
-    def rate(x: Any, a: Any, b: Any, d: Any) -> Any:
-        z = d * (a * x - b)
-        near = abs(z) < 1e-4
-        safe = np.where(near, 1.0, z)
-        return np.where(near, 1 + z / 2 + z**2 / 12, safe / -np.expm1(-safe)) / d
-
-    net = p.G * p.J_N * i.S_e_inp
-    x_e = p.W_e * p.I_o + p.w_p * p.J_N * s.S_e + net - p.J_i * s.S_i + p.I_ext
-    x_i = p.W_i * p.I_o + p.J_N * s.S_e - s.S_i + p.lamda * net
-    return rate(x_e, p.a_e, p.b_e, p.d_e), rate(x_i, p.a_i, p.b_i, p.d_i)
-
-
-def _wong_wang_exc_inh(p: Any, s: Any, i: Any) -> dict[str, Any]:
-    H_e, H_i = _deco(p, s, i)
-    return {
-        "S_e": -s.S_e / p.tau_e + (1 - s.S_e) * p.gamma_e * H_e + i.n_e,
-        "S_i": -s.S_i / p.tau_i + p.gamma_i * H_i + i.n_i,
-    }
-
-
-def _kuramoto(p: Any, s: Any, i: Any) -> dict[str, Any]:
-    return {"theta": p.omega + i.theta_inp}  # the coupling is an edge of its own
-
-
-def _linear(p: Any, s: Any, i: Any) -> dict[str, Any]:
-    return {"x": p.gamma * s.x + i.x_inp}
-
-
 def _balloon(p: Any, s: Any, i: Any) -> dict[str, Any]:
     """Friston et al. 2003, eqs. 3-4, in seconds; divided by 1000 for time in ms."""
     extracted = 1 - (1 - p.rho) ** (1 / s.f)
@@ -310,47 +226,36 @@ def _stimulus_units(model: Any) -> dict[str, Any]:
     return {**times, **dict.fromkeys(("out", "value", "values", "amplitude"), unit)}
 
 
-_mV_s = u.mV / u.second
 LAWS: dict[str, Law] = {
-    "HopfStep": Law(_hopf),
-    "StuartLandauStep": Law(_stuart_landau),
-    "LinearStep": Law(_linear),
+    "HopfStep": Law(oscillators.hopf),
+    "StuartLandauStep": Law(oscillators.stuart_landau),
+    "VanDerPolStep": Law(oscillators.van_der_pol),
+    "FitzHughNagumoStep": Law(oscillators.fitzhugh_nagumo, units={"tau": u.ms}),
+    "FitzHughNagumoCubicStep": Law(oscillators.fitzhugh_nagumo_cubic, units={"tau": u.ms}),
+    "Generic2dOscillatorStep": Law(oscillators.generic_2d),
+    "LorenzStep": Law(oscillators.lorenz),
+    "ThresholdLinearStep": Law(
+        oscillators.threshold_linear,
+        units={
+            **dict.fromkeys(("tau_E", "tau_I"), u.ms),
+            **dict.fromkeys(("beta_E", "beta_I"), u.Hz / u.pA),
+            **dict.fromkeys(("rE", "rI"), u.Hz),
+            **dict.fromkeys(("rE_inp", "rI_inp"), u.pA),
+        },
+    ),
+    **dict.fromkeys(
+        ("HORNStep", "HORNSeqLayer"),
+        Law(
+            jump=oscillators.horn,
+            outputs={"out": lambda p, s, i: oscillators.horn(p, s, i, i.dt)["x"]},
+        ),
+    ),
+    "Relay": Law(outputs={"out": lambda p, s, i: i.inp}),
+    "LinearStep": Law(oscillators.linear),
     "KuramotoNetwork": Law(
-        _kuramoto, outputs={"phase": lambda p, s, i: s.theta % (2 * np.pi) % (2 * np.pi)}
+        oscillators.kuramoto, outputs={"phase": lambda p, s, i: s.theta % (2 * np.pi) % (2 * np.pi)}
     ),
-    "WilsonCowanStep": Law(_wilson_cowan, units={"tau_E": u.ms, "tau_I": u.ms}),
-    "JansenRitStep": Law(
-        _jansen_rit,
-        outputs={"eeg": lambda p, s, i: s.E - s.I},
-        units={
-            **dict.fromkeys(("Ae", "Ai", "v0", "M", "E", "I", "M_inp", "I_inp", "eeg"), u.mV),
-            **dict.fromkeys(("Mv", "Ev", "Iv"), _mV_s),
-            **dict.fromkeys(("be", "bi", "s_max", "p", "E_inp"), u.Hz),
-            "r": u.mV**-1,
-        },
-    ),
-    "MontbrioPazoRoxinStep": Law(
-        _montbrio,
-        outputs={
-            "rate": lambda p, s, i: 1000 * s.r / p.tau,
-            "V": lambda p, s, i: (p.v_rest + p.v_th) / 2 + (p.v_th - p.v_rest) * s.v,
-        },
-        units={
-            "tau": u.ms,
-            "rate": u.Hz,
-            "R": u.Mohm,
-            "I_ext": u.nA,
-            **dict.fromkeys(("v_rest", "v_th", "V"), u.mV),
-        },
-    ),
-    "WongWangExcInhStep": Law(
-        _wong_wang_exc_inh,
-        outputs={
-            "H_e": lambda p, s, i: _deco(p, s, i)[0],
-            "H_i": lambda p, s, i: _deco(p, s, i)[1],
-        },
-        units={"H_e": u.Hz, "H_i": u.Hz},
-    ),
+    **{name: Law(**parts) for name, parts in physiology.PARTS.items()},
     "ConstantStimulus": Law(outputs={"out": lambda p, s, i: p.value}, units=_stimulus_units),
     "PulseTrain": Law(outputs={"out": _pulses}, units=_stimulus_units),
     "ArrayStimulus": Law(outputs={"out": _series}, units=_stimulus_units),

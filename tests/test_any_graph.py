@@ -43,6 +43,17 @@ def model_of(kind: str, size: int, rng: Random) -> Node:
             return nodes.HopfStep(size, a=some(-0.1, 0.3), w=0.3, **start)
         case "stuart_landau":
             return nodes.StuartLandauStep((size, 1), init_x=0.2, init_y=0.1)
+        case "fitzhugh_nagumo":
+            tau, v = some(5, 15) * u.ms, some(-1, 1)
+            return nodes.FitzHughNagumoStep(size, tau=tau, init_v=v, init_w=some(-0.5, 0.5))
+        case "generic_2d":
+            return nodes.Generic2dOscillatorStep(size, d=some(0.02, 0.3), init_V=some(-1, 1))
+        case "horn":
+            delay = pick(rng, [None, 0.4 * u.ms, rng.choice(DELAYS, (size, size)) * DT * u.ms])
+            weights = rng.uniform(-1, 1, (size, size)) if rng.random() < 0.7 else None
+            return nodes.HORNSeqLayer(
+                size, W_hh=weights, v=some(-1, 1), delay=delay, alpha=2.0, **start
+            )
         case "wilson_cowan":
             return nodes.WilsonCowanStep(size, tau_E=3 * u.ms, init_rE=some(0, 0.5))
         case "montbrio":
@@ -64,6 +75,9 @@ def model_of(kind: str, size: int, rng: Random) -> Node:
 SOURCES = {
     "hopf": ("x", "y"),
     "stuart_landau": ("x", "y"),
+    "fitzhugh_nagumo": ("v", "w"),
+    "generic_2d": ("V", "W"),
+    "horn": ("x", "y"),
     "wilson_cowan": ("rE", "rI"),
     "montbrio": ("r", "v", "rate"),
     "wong_wang": ("S_e", "S_i"),

@@ -9,6 +9,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
+import physiology
 import pytest
 from model_tools import WC_UNIT, coupled, eigenvalues, field, newton, output, period, rk4
 from scipy.optimize import brentq
@@ -38,8 +39,18 @@ FIXED: list[tuple[Node, dict[str, float], list[float], bool]] = [
     (nodes.JansenRitStep(1), {"p": 50}, [0.00473323, 2.455607, 2.7172319, 0, 0, 0], True),
     (nodes.HopfStep(1, a=-0.1), {}, [0, 0], True),
     (nodes.HopfStep(1, a=0.1), {}, [0, 0], False),
+    (nodes.VanDerPolStep(1), {}, [0, 0], False),
+    (nodes.FitzHughNagumoStep(1), {}, [-1.199408035, -0.624260044], True),
+    (nodes.FitzHughNagumoStep(1), {"inp": 0.5}, [-0.804847645, -0.131059556], False),
+    (nodes.FitzHughNagumoCubicStep(1), {"inp": 1.0}, [0.42772618, 0.85545236], False),
+    (nodes.Generic2dOscillatorStep(1), {}, [-0.18865175, -0.11348247], True),
+    (nodes.LorenzStep(1), {}, [8.48528137, 8.48528137, 27], False),
+    (nodes.LorenzStep(1), {}, [-8.48528137, -8.48528137, 27], False),
+    (nodes.LorenzStep(1, rho=0.5), {}, [0, 0, 0], True),
+    (nodes.LinearStep(1), {"x_inp": 2.5}, [0.25], True),
     (observers.BOLDSignal(1), {"z": 0}, [0, 1, 1, 1], True),
     (observers.BOLDSignal(1), {"z": 0.1}, [0, 1.243902439, 1.072337817, 0.895642306], True),
+    *physiology.FIXED,
 ]
 
 
@@ -48,7 +59,7 @@ def test_fixed_points_stand_where_they_should(x64: None, case: Any) -> None:
     model, inputs, expected, stable = case
     f = field(model, **inputs)
     found = newton(f, expected)
-    np.testing.assert_allclose(f(found), 0, atol=1e-14)
+    np.testing.assert_allclose(f(found), 0, atol=2e-14)
     np.testing.assert_allclose(found, expected, atol=2e-7)
     assert (eigenvalues(f, found)[0].real < 0) == stable
 
@@ -82,6 +93,8 @@ def test_feedback_inhibition_holds_every_region_at_three_hertz(x64: None) -> Non
 
 EIGENVALUES: list[tuple[Node, list[float], list[complex], float]] = [
     (nodes.HopfStep(1, a=-0.02, w=0.3), [0, 0], [-0.02 + 0.3j, -0.02 - 0.3j], 1e-12),
+    (nodes.VanDerPolStep(1), [0, 0], [0.5 + 0.75**0.5 * 1j, 0.5 - 0.75**0.5 * 1j], 1e-12),
+    (nodes.VanDerPolStep(1, mu=3.0), [0, 0], [2.61803399, 0.38196601], 1e-8),
     (nodes.LinearStep(1, gamma=-2.5), [0.4], [-2.5], 1e-12),
     (nodes.WongWangExcInhStep(1), [0.16475721, 0.03921845], [-0.0059824313, -0.23145182], 1e-7),
     (MPR, [0.081134442, -1.961619989], [-2.44874, -5.39774], 1e-5),

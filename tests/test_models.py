@@ -10,6 +10,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
+import physiology
 import pytest
 from model_tools import MS, VOLTAGES, WC_UNIT, coupled, eigenvalues, field, output
 
@@ -33,6 +34,25 @@ MPR = nodes.MontbrioPazoRoxinStep(1)
 RHS: list[tuple[Node, dict[str, float], list[float], list[float]]] = [
     (nodes.HopfStep(1), {"x_inp": 0.05, "y_inp": -0.02}, [0.3, -0.2], [0.126, 0.016]),
     (nodes.StuartLandauStep(1), {"x_inp": 0.05, "y_inp": -0.02}, [0.3, -0.2], [0.126, 0.016]),
+    (
+        nodes.VanDerPolStep(1, mu=1.5),
+        {"x_inp": 0.05, "y_inp": -0.02},
+        [0.3, -0.2],
+        [0.7865, 0.18],
+    ),
+    (nodes.FitzHughNagumoStep(1), {"inp": 0.5, "w_inp": 0.01}, [0.3, 0.1], [0.691, 0.0836]),
+    (nodes.FitzHughNagumoCubicStep(1), {"inp": 0.5, "w_inp": 0.01}, [0.3, 0.1], [0.229, 0.0225]),
+    (nodes.Generic2dOscillatorStep(1), {"V_inp": 0.3}, [0.7, -1.1], [0.00654, -0.158]),
+    (
+        nodes.Generic2dOscillatorStep(1),
+        {"V_inp": 0.3, "n_V": 0.5, "n_W": -0.25},
+        [0.7, -1.1],
+        [0.50654, -0.408],
+    ),
+    (nodes.LorenzStep(1), {"x_inp": 0.1}, [1.2, -0.7, 3.0], [-18.9, 30.7, -8.84]),
+    (nodes.LorenzStep(1), {"y_inp": 0.1, "z_inp": 1.0}, [1.2, -0.7, 3.0], [-19.0, 30.8, -7.84]),
+    (nodes.ThresholdLinearStep(1), {"rE_inp": 100.0, "rI_inp": -100.0}, [10.0, 10.0], [-0.17, -1]),
+    (nodes.ThresholdLinearStep(1), {"rE_inp": -1.0, "rI_inp": 20.0}, [4.0, 1.0], [-0.2, 0.602]),
     (nodes.LinearStep(1), {"x_inp": 0.1}, [0.4], [-3.9]),
     (
         nodes.WilsonCowanStep(1, **WC_UNIT),
@@ -88,13 +108,25 @@ RHS: list[tuple[Node, dict[str, float], list[float], list[float]]] = [
         [0.2, 1.5, 1.1, 0.9],  # computed with 30 digits, in seconds
         [0.165e-3, 0.2e-3, 0.1561713600705e-3, -0.0353169669858e-3],
     ),
+    *((p.model, p.inputs, p.state, p.rates) for p in physiology.POINTS),
 ]
 
 
 @pytest.mark.parametrize("case", RHS, ids=lambda case: type(case[0]).__name__)
 def test_the_right_hand_side_is_that_of_the_paper(x64: None, case: Any) -> None:
-    model, inputs, state, expected = case
-    np.testing.assert_allclose(field(model, **inputs)(state), expected, rtol=1e-9, atol=1e-12)
+    model, inputs, state, expected = case  # the references print ten decimals
+    np.testing.assert_allclose(field(model, **inputs)(state), expected, rtol=1e-9, atol=6e-11)
+
+
+READ = [point for point in physiology.POINTS if point.outputs]
+
+
+@pytest.mark.parametrize("point", READ, ids=lambda p: type(p.model).__name__)
+def test_outputs_are_those_of_the_paper(x64: None, point: physiology.Point) -> None:
+    for name, value in point.outputs.items():
+        unit = point.model._outputs[name].unit(point.model)
+        found = output(point.model, name, point.state, unit, **point.inputs)
+        assert found == pytest.approx(value, rel=1e-9, abs=1e-12), name
 
 
 def test_kuramoto_takes_one_step_as_the_reference_does(x64: None) -> None:
@@ -108,6 +140,12 @@ def test_kuramoto_takes_one_step_as_the_reference_does(x64: None) -> None:
 MODELS: list[Node] = [
     nodes.HopfStep(3, a=[-0.1, 0.2, 0.3], w=0.3),
     nodes.StuartLandauStep(3, w=[0.1, 0.2, 0.3]),
+    nodes.VanDerPolStep(3, mu=[0.5, 1.0, 2.0]),
+    nodes.FitzHughNagumoStep(3, a=[0.6, 0.7, 0.8], tau=[10.0, 12.5, 15.0] * u.ms),
+    nodes.FitzHughNagumoCubicStep(3, delta=[0.0, 0.1, 0.2]),
+    nodes.Generic2dOscillatorStep(3, tau=[0.5, 1.0, 2.0], I=[0.1, 0.2, 0.3]),
+    nodes.LorenzStep(3, rho=[14.0, 28.0, 35.0]),
+    nodes.ThresholdLinearStep(3, beta_E=[0.06, 0.07, 0.08] * u.Hz / u.pA),
     nodes.LinearStep(3, gamma=[-1.0, -2.0, -3.0]),
     nodes.WilsonCowanStep(3, c_EE=[10.0, 11.0, 12.0], tau_E=[5.0, 10.0, 20.0] * u.ms),
     nodes.WongWangExcInhStep(3, J_i=[0.9, 1.0, 1.1]),
@@ -116,6 +154,7 @@ MODELS: list[Node] = [
     nodes.JansenRitStep(3, Ae=[3.0, 3.25, 3.5] * u.mV),
     nodes.KuramotoNetwork(3, omega=[0.1, 0.2, 0.3]),
     observers.BOLDSignal(3, tau=[0.9, 0.98, 1.1] * u.second),
+    *physiology.MODELS,
 ]
 
 
@@ -134,7 +173,11 @@ def test_units_of_a_node_do_not_see_one_another(x64: None, model: Node) -> None:
         np.testing.assert_allclose(together[:, k], alone(x[:, k]), rtol=1e-14)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
+#: Models without a derivative.
+STEPPED: list[Node] = [nodes.HORNStep(3), nodes.HORNSeqLayer(3, W_hh=np.eye(3)), nodes.Relay(3)]
+
+
+@pytest.mark.parametrize("model", [*MODELS, *STEPPED], ids=lambda model: type(model).__name__)
 def test_a_graph_takes_the_model_and_its_card_names_everything(model: Node) -> None:
     assert Graph().add_node("n", model).path == "n"
     card = type(model).__doc__ or ""
@@ -214,7 +257,10 @@ def test_a_current_needs_a_potential_to_act_on() -> None:
     assert str(full.I_ext) == "full.I_ext" and "V" in full.signals()
 
 
-@pytest.mark.parametrize("model", [nodes.HopfStep(50), nodes.StuartLandauStep(50)])
+STARTED = [nodes.HopfStep(50), nodes.StuartLandauStep(50), nodes.VanDerPolStep(50)]
+
+
+@pytest.mark.parametrize("model", STARTED, ids=lambda model: type(model).__name__)
 def test_oscillators_start_off_the_fixed_point_they_would_never_leave(model: Node) -> None:
     start = [init.draw(model, 1, 2, (50,)) for init in model._inits.values()]
     assert (np.abs(field(model)(start)) > 0).all()
@@ -238,7 +284,7 @@ def test_stuart_landau_is_hopf_with_unit_saturation(x64: None) -> None:
 
 
 # ---------------------------------------------------------------- mistakes
-MISTAKES: list[tuple[Callable[[], Node], type[GraphError], str]] = [
+MISTAKES: list[tuple[Callable[[], Any], type[GraphError], str]] = [
     (lambda: nodes.HopfStep(3, beat=1.0), ParameterError, "no parameter 'beat'.*mean 'beta'"),
     (lambda: nodes.WilsonCowanStep(3, tau_EE=MS), ParameterError, "mean 'tau_E'"),
     (lambda: nodes.KuramotoNetwork(3, k=1.0), ParameterError, "mean 'K'|It has:.*K"),
@@ -266,10 +312,36 @@ MISTAKES: list[tuple[Callable[[], Node], type[GraphError], str]] = [
     ),
     (lambda: nodes.MontbrioPazoRoxinStep(1, tau=0 * u.ms), ParameterError, "positive"),
     (lambda: Graph().add_node("a", nodes.XY_Oscillator(2)), ModelError, "flow.*nodes.HopfStep"),
+    (lambda: Graph().add_node("a", nodes.FitzHughNagumoBase(2)), ModelError, "flow.*HughNagumoSt"),
+    (lambda: nodes.VanDerPolStep(2, mu=[1, 0]), ParameterError, "mu must be positive.*value is 0"),
+    (lambda: nodes.VanDerPolStep(2, nu=1.0), ParameterError, "no parameter 'nu'.*mean 'mu'"),
+    (lambda: nodes.FitzHughNagumoStep(1, tau=-1 * u.ms), ParameterError, "tau must be positive"),
+    (lambda: nodes.FitzHughNagumoStep(1, tau=12.5), UnitError, r"tau=12.5 \* u.ms"),
+    (lambda: nodes.FitzHughNagumoStep(1, alpha=3.0), ParameterError, "no parameter 'alpha'"),
+    (lambda: nodes.FitzHughNagumoCubicStep(1, tau=0 * u.ms), ParameterError, "tau must be pos"),
+    (lambda: nodes.Generic2dOscillatorStep(1, tau=0.0), ParameterError, "tau must be positive"),
+    (lambda: nodes.Generic2dOscillatorStep(1, i=0.0), ParameterError, "mean 'I'"),
+    (lambda: nodes.LorenzStep(2, rho=[1, 2, 3]), ShapeError, r"rho has shape \(3,\)"),
+    (lambda: nodes.LorenzStep(2, dt=0.01), UnitError, "must be a time"),
+    (lambda: nodes.ThresholdLinearStep(1, tau_I=0 * u.ms), ParameterError, "tau_I must be pos"),
+    (lambda: nodes.ThresholdLinearStep(1, beta_E=0.066), UnitError, r"beta_E is in \[1\]"),
+    (lambda: nodes.ThresholdLinearStep(1, init_rE=1.0), UnitError, r"init_rE is in \[1\].*\[Hz\]"),
+    (lambda: nodes.HORNStep(1, omega=5 * u.Hz), UnitError, r"omega is in \[Hz\]"),
+    (lambda: nodes.HORNSeqLayer(2, W_hh=np.eye(3)), ShapeError, r"W_hh.*\(3, 3\).*\(2, 2\): \[tar"),
+    (lambda: nodes.HORNSeqLayer(2, W_hh=[[0, np.nan]] * 2), ParameterError, "W_hh is not finite"),
+    (lambda: nodes.HORNSeqLayer(2, W_hh=1.0, delay=3.0), UnitError, r"delay is in \[1\].*\[ms\]"),
+    (lambda: nodes.HORNSeqLayer(2, b_hh=[1, 2, 3]), ShapeError, r"b_hh has shape \(3,\)"),
+    (
+        lambda: Graph().add_node("a", nodes.HORNSeqLayer(2, W_hh=1.0, delay=np.ones((2, 3)) * MS)),
+        ShapeError,
+        r"delays of a.y -> a.inp have shape \(2, 3\)",
+    ),
+    (lambda: Graph().add_node("a", nodes.RecurrentNode(2)), ModelError, "declares no recurrence"),
+    *physiology.MISTAKES,
 ]
 
 
 @pytest.mark.parametrize("make, error, text", MISTAKES, ids=[case[2] for case in MISTAKES])
-def test_a_mistake_is_named(make: Callable[[], Node], error: type[GraphError], text: str) -> None:
+def test_a_mistake_is_named(make: Callable[[], Any], error: type[GraphError], text: str) -> None:
     with pytest.raises(error, match=text):
         make()

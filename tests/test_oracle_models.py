@@ -9,6 +9,7 @@ import brainunit as u
 import numpy as np
 import oracle
 import oracle_models as laws
+import physiology
 import pytest
 from scipy.integrate import solve_ivp
 
@@ -23,15 +24,23 @@ from braingraph.graph import Graph
 from braingraph.nodes import (
     ArrayStimulus,
     ConstantStimulus,
+    FitzHughNagumoCubicStep,
+    FitzHughNagumoStep,
     FunctionStimulus,
+    Generic2dOscillatorStep,
     HopfStep,
+    HORNSeqLayer,
+    HORNStep,
     JansenRitStep,
     KuramotoNetwork,
     LinearStep,
+    LorenzStep,
     MontbrioPazoRoxinStep,
     OUProcess,
     PulseTrain,
     StuartLandauStep,
+    ThresholdLinearStep,
+    VanDerPolStep,
     WilsonCowanStep,
     WongWangExcInhStep,
 )
@@ -52,6 +61,36 @@ RHS = {
         StuartLandauStep(1),
         {"x": 0.3, "y": -0.2, "x_inp": 0.05, "y_inp": -0.02},
         {"x": 0.126, "y": 0.016},
+    ),
+    "van_der_pol": (
+        VanDerPolStep(1, mu=1.5),
+        {"x": 0.3, "y": -0.2, "x_inp": 0.05, "y_inp": -0.02},
+        {"x": 0.7865, "y": 0.18},
+    ),
+    "fitzhugh_nagumo": (  # on paper
+        FitzHughNagumoStep(1),
+        {"v": 0.3, "w": 0.1, "inp": 0.5, "w_inp": 0.01},
+        {"v": 0.691, "w": 0.0836},
+    ),
+    "fitzhugh_nagumo_cubic": (
+        FitzHughNagumoCubicStep(1),
+        {"v": 0.3, "w": 0.1, "inp": 0.5, "w_inp": 0.01},
+        {"v": 0.229, "w": 0.0225},
+    ),
+    "generic_2d": (
+        Generic2dOscillatorStep(1),
+        {"V": 0.7, "W": -1.1, "V_inp": 0.3, "n_V": 0.0, "n_W": 0.0},
+        {"V": 0.00654, "W": -0.158},
+    ),
+    "lorenz": (
+        LorenzStep(1),
+        {"x": 1.2, "y": -0.7, "z": 3.0, "x_inp": 0.1, "y_inp": 0.0, "z_inp": 0.0},
+        {"x": -18.9, "y": 30.7, "z": -8.84},
+    ),
+    "threshold_linear": (  # on paper
+        ThresholdLinearStep(1),
+        {"rE": 10.0, "rI": 10.0, "rE_inp": 100.0, "rI_inp": -100.0},
+        {"rE": -0.17, "rI": -1.0},
     ),
     "linear": (LinearStep(1), {"x": 0.4, "x_inp": 0.1}, {"x": -3.9}),
     "wilson_cowan": (
@@ -109,6 +148,36 @@ def test_right_hand_sides(case: str) -> None:
     for name, value in expected.items():
         digits = 1e-4 if name in ("H_e", "H_i") else 1e-9  # those that were published
         assert found[name] == pytest.approx(value, abs=digits), name
+
+
+@pytest.mark.parametrize("point", physiology.POINTS, ids=lambda p: type(p.model).__name__)
+def test_right_hand_sides_of_physiological_models(point: physiology.Point) -> None:
+    model = point.model
+    rest = dict.fromkeys(model._inputs, 0.0)
+    at = rest | point.inputs | dict(zip(model._states, point.state, strict=True))
+    pull = laws.Pull(lambda name: np.array([at[name]]))
+    found = laws.derivative(model, pull, pull)
+    expected = dict(zip(model._states, point.rates, strict=True))
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-9, abs=6e-11), name
+    for name, value in point.outputs.items():
+        assert laws.output(model, name, pull, pull) == pytest.approx(value, rel=1e-9), name
+
+
+def test_horn_step() -> None:
+    g = Graph()
+    g.add_node("one", HORNStep(1, v=0.5))
+    # with one unit the recurrent input is divided by 1, so that a layer is a single oscillator
+    g.add_node("layer", HORNSeqLayer(1, W_hh=0.3, b_hh=0.1, v=0.5))
+    start = {
+        f"{path}.{k}": [v] for path in ("one", "layer") for k, v in {"x": 0.2, "y": -0.1}.items()
+    }
+    inputs = {"one.inp": 0.7, "layer.inp": 0.7 - 0.3 * -0.1 - 0.1}
+    found = oracle.simulate(g, 0.1, 1, initial=start, inputs=inputs)
+    for path in ("one", "layer"):
+        assert found[f"{path}.x"][0, 0] == pytest.approx(0.1901849045, abs=1e-10)
+        assert found[f"{path}.y"][0, 0] == pytest.approx(-0.0981509554, abs=1e-10)
 
 
 def test_kuramoto_step() -> None:

@@ -43,3 +43,17 @@ def test_the_rate_curve_never_overflows(z: float) -> None:
 def test_a_sigmoid_says_which_gain_it_lacks() -> None:
     with pytest.raises(UnitError, match=r"is in \[mV\].*multiply it by a gain in \[1 / mV\]"):
         transfer.logistic(3.0 * u.mV)
+
+
+def test_a_synapse_answers_an_impulse_with_its_alpha_function(x64: None) -> None:
+    rate = 0.7
+
+    def response(t: Any) -> Any:
+        return rate**2 * t * jnp.exp(-rate * t)
+
+    velocity = jax.grad(response)
+    assert float(velocity(0.0)) == pytest.approx(rate**2)  # what the impulse leaves behind
+    for t in (0.0, 0.3, 2.0, 9.0):
+        bent = transfer.second_order(0.0, rate, response(t), velocity(t))
+        assert float(bent) == pytest.approx(float(jax.grad(velocity)(t)), abs=1e-15)
+    assert transfer.second_order(3.0, rate, 3.0, 0.0) == 0  # at rest on its target
