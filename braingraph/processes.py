@@ -39,7 +39,7 @@ import time
 import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import jax
 
@@ -75,7 +75,8 @@ def together(devices: Iterable[Any], store: Any = None) -> Team:
     ------
     RunError
         JAX's processes are not connected. On leaving the context: another process was lost.
-        Fields: ``lost`` (ranks), ``rank``, ``world``, ``time`` in ms, ``path``.
+        Fields: ``lost`` (ranks), ``reason`` (if it said one), ``rank``, ``world``, ``time`` in ms,
+        ``path``.
     """
     members = sorted({device.process_index for device in devices})
     if len(members) < 2:
@@ -106,15 +107,32 @@ class Processes(Team):
         self._over = threading.Event()
 
     def exchange(self, name: str, text: str) -> list[str]:
+        before, self._said = self._said, f"{self._key}/{self._calls}-{name}"
         self._calls += 1
-        key = f"{self._key}/{self._calls}-{name}"
-        self._client.key_value_set(f"{key}/{self.rank}", text)
-        self._client.wait_at_barrier(key, round(1000 * PATIENCE), list(self.members))
-        said = self._read(key)
-        if self._said:  # all have come here, so all have read what was said before
-            self._client.key_value_delete(self._said)
-        self._said = f"{key}/{self.rank}"
+        self._client.key_value_set(f"{self._said}/{self.rank}", text)
+        if self.rank == 0:
+            for other in range(1, self.world):
+                self._wait(f"{self._said}/{other}")
+            if before:  # all have come here, so all have read what was said before
+                self._client.key_value_delete(before)
+            self._client.key_value_set(f"{self._said}/all", "")
+        else:
+            self._wait(f"{self._said}/all")
+        said = self._read(self._said)
         return [said[str(rank)] for rank in range(self.world)]
+
+    def _wait(self, key: str) -> None:
+        """Until it is there; RunError when somebody has failed. (No barrier can be left early.)"""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._client.blocking_key_value_get(key, round(1000 * POLL))
+                return
+            except jax.errors.JaxRuntimeError as error:
+                if "DEADLINE_EXCEEDED" not in str(error):
+                    raise
+            if self._notes() or time.monotonic() > deadline:
+                raise self._loss()
 
     def reached(self, time: float) -> None:
         self._time = time
@@ -137,11 +155,12 @@ class Processes(Team):
         self._watcher.join()
         if error is None or isinstance(error, DivergenceError):  # which all processes find
             self._words.drop()
-        elif _connection_lost(error):
-            loss = self._loss()
+        elif _connection_lost(error) or _is_loss(error):
+            loss = error if _is_loss(error) else self._loss()
             self._words.keep(f"braingraph: {loss}")  # until it has been shown
-            atexit.register(self._leave, loss.fields["lost"])
-            raise loss from error
+            atexit.register(self._leave, loss)
+            if loss is not error:
+                raise loss from error
         else:
             self._words.drop()
             with suppress(jax.errors.JaxRuntimeError):
@@ -170,9 +189,9 @@ class Processes(Team):
             if due is not None and time.monotonic() > due:
                 loss = self._loss()
                 if not self._over.is_set():
-                    self._words.drop()
                     print(f"braingraph: {loss}", file=sys.stderr)
-                    self._leave(loss.fields["lost"])
+                    self._leave(loss)
+                    os._exit(1)
 
     # ------------------------------------------------------------ after a loss
     def _loss(self) -> RunError:
@@ -185,6 +204,7 @@ class Processes(Team):
             f"{what} near t = {show_time(round(self._time))}: this run cannot go on. "
             f"{self._rest()}",
             lost=lost,
+            reason=why,
             rank=self.rank,
             world=self.world,
             time=self._time,
@@ -202,33 +222,37 @@ class Processes(Team):
         with suppress(jax.errors.JaxRuntimeError):
             self._note(f"here/{self.rank}")
             self._note("call")
-            for _ in range(4 if self.world > 2 else 1):
+            for _ in range(4):
                 notes = self._notes()
                 for rank in sorted(others):
                     if why := notes.get(f"failed/{rank}"):
                         return (rank,), why
+                if self.world == 2:
+                    return tuple(others), ""
                 here = {rank for rank in others if f"here/{rank}" in notes}
-                if here == others or self.world == 2:
+                if here == others:
                     break
                 time.sleep(POLL)
             return tuple(sorted(others - here)), ""
         return (0,), ""  # there is no service without process 0
 
-    def _leave(self, lost: Sequence[int] | None = None) -> None:
-        """End this process without JAX's wait for one that is gone, once those left are here.
-
-        If nobody is known to be lost and all come, it ends as usual.
-        """
+    def _leave(self, loss: RunError | None = None) -> None:
+        """At exit: wait for those who are there; without JAX's own wait if one is gone for good."""
         sys.stdout.flush()
         sys.stderr.flush()
-        there = [m for rank, m in enumerate(self.members) if rank not in (lost or ())]
+        self._words.drop()  # whoever raised has said it by now
+        gone = () if loss is None or loss.fields["reason"] else loss.fields["lost"]
+        there = [m for rank, m in enumerate(self.members) if rank not in gone]
         with suppress(jax.errors.JaxRuntimeError):
             linger = LINGER if self.rank else LINGER_FIRST
             self._client.wait_at_barrier(f"{self._key}/leave", round(1000 * linger), there)
-            if lost is None:
+            if len(there) == self.world:
                 return
-        self._words.drop()
         os._exit(1)
+
+
+def _is_loss(error: BaseException) -> TypeGuard[RunError]:
+    return isinstance(error, RunError) and "lost" in error.fields
 
 
 def _connection_lost(error: BaseException | None) -> bool:

@@ -97,12 +97,11 @@ class ZerlautAdaptationFirstOrderStep(Node):
         A time, a conductance, the capacitance or ``N_tot`` is not positive, a share or a
         probability is not within 0 and 1, or ``P_e`` or ``P_i`` are not ten numbers.
 
-    Source: di Volo, Romagnoni, Capone & Destexhe 2019, Neural Comput 31:653 (adaptation and the
-    fit; eqs. 5-11 of bioRxiv 352393), after Zerlaut, Chemla, Chavane & Destexhe 2018, J Comput
-    Neurosci 44:45, eq. 4, to first order: rates without their covariances. Right-hand side and
-    defaults as TVB's ``ZerlautAdaptationFirstOrder``. Deviations from TVB: rates in Hz; no
-    inhibition from outside (K_ext_i = 0 there); its noise is a vertex, such as ``OUProcess``
-    into ``nu_inp``.
+    Source: di Volo, Romagnoni, Capone & Destexhe 2019, Neural Comput 31:653 (eqs. 4-11 of bioRxiv
+    352393), after Zerlaut, Chemla, Chavane & Destexhe 2018, J Comput Neurosci 44:45; to first
+    order: rates without their covariances. Right-hand side and defaults as TVB's
+    ``ZerlautAdaptationFirstOrder``. Deviations from TVB: rates in Hz; no inhibition from outside
+    (K_ext_i = 0 there); its noise is a vertex, such as ``OUProcess`` into ``nu_inp``.
 
     >>> import brainunit as u
     >>> import braingraph as bg

@@ -155,7 +155,7 @@ def coombes_byrne_4d(p: Any, s: Any, i: Any) -> dict[str, Any]:
 
 
 def synchrony(p: Any, s: Any, i: Any) -> Any:
-    """|Z| with Z = (1 - W*) / (1 + W*), W = pi r + i v: Montbrio, Pazo & Roxin 2015, eq. 15."""
+    """|Z| with Z = (1 - W*) / (1 + W*), W = pi r + i v: Montbrio, Pazo & Roxin 2015."""
     W = np.pi * s.r - 1j * s.v
     return abs((1 - W) / (1 + W))
 
@@ -209,7 +209,7 @@ def decision(p: Any, s: Any, i: Any) -> Any:
 
 
 def reduced_rate(p: Any, s: Any, i: Any) -> Any:
-    """Deco et al. 2013, eqs. 2-3, in Hz."""
+    """Deco et al. 2013, in Hz."""
     x = p.w * p.J_N * s.S + p.G * p.J_N * i.S_inp + p.I_o + i.I_inp
     return curve(x, p.a, p.b, p.d)
 
@@ -225,7 +225,7 @@ def opened(x: Any, middle: Any, spread: Any) -> Any:
 
 
 def larter_breakspear(p: Any, s: Any, i: Any) -> dict[str, Any]:
-    """Breakspear, Terry & Friston 2003, eqs. 1-8."""
+    """Breakspear, Terry & Friston 2003, with tanh for the mean of many thresholds."""
     QV = p.QV_max * opened(s.V, p.VT, p.d_V)
     QZ = p.QZ_max * opened(s.Z, p.ZT, p.d_Z)
     own, far = (1 - p.C) * p.aee * QV, p.C * p.aee * i.V_inp
@@ -248,7 +248,7 @@ def permittivity(p: Any, s: Any, i: Any) -> Any:
 
 
 def epileptor(p: Any, s: Any, i: Any) -> dict[str, Any]:
-    """Jirsa et al. 2014, eqs. 1-7."""
+    """Jirsa et al. 2014, with the integral of x1 as the state g."""
     above = p.slope - s.x2 + 0.6 * (s.z - 4) ** 2
     f1 = np.where(s.x1 < 0, -p.a * s.x1**2 + p.b * s.x1, above)
     f2 = np.where(s.x2 < -0.25, 0, p.aa * (s.x2 + 0.25))
@@ -292,7 +292,7 @@ def bombardment(p: Any, s: Any, i: Any, x: str) -> tuple[Any, Any, Any]:
 
 
 def zerlaut(p: Any, s: Any, i: Any) -> dict[str, Any]:
-    """Zerlaut et al. 2018, eq. 4 to first order, and di Volo et al. 2019, eqs. 10-11."""
+    """di Volo et al. 2019, to first order."""
     out = {}
     for x, P in (("e", p.P_e), ("i", p.P_i)):
         mean, spread, time = bombardment(p, s, i, x)

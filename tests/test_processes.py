@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import brainunit as u
 import jax
 import numpy as np
 import pytest
 import spmd
 import xarray as xr
-from spmd import LONG, SHORT
+import zarr
 
 import braingraph as bg
 from braingraph import processes
@@ -91,7 +93,7 @@ def has_samples(path: Path) -> bool:
 @pytest.fixture(scope="module")
 def alone() -> Any:
     """What one process on one device computes."""
-    return spmd.simulate(LONG, None)["cortex.x"]
+    return spmd.simulate(None)["cortex.x"]
 
 
 def check_prefix(path: Path, alone: Any) -> xr.Dataset:
@@ -102,22 +104,38 @@ def check_prefix(path: Path, alone: Any) -> xr.Dataset:
     return ds
 
 
-def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
-    path = tmp_path / "run.zarr"
-    with job(str(path), str(SHORT), "30") as members:
-        said = [member.communicate(timeout=2 * MINUTE) for member in members]
-        assert [member.returncode for member in members] == [0, 0], said
-    assert all("complete 1000\n" in out for out, _ in said)
-    alone, ds = spmd.simulate(SHORT, None), bg.open(path).load()
+def test_the_example_computes_what_one_process_does(tmp_path: Path) -> None:
+    path, folder = tmp_path / "rest.zarr", HERE.parent / "examples" / "cluster"
+    options = ["--regions", "23", "--seconds", "0.5", "--store", str(path)]
+    with subprocess.Popen(
+        ["sh", str(folder / "local.sh"), *options],
+        env={**os.environ, "PYTHON": sys.executable, "JAX_COORDINATOR_PORT": str(free_port())},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as shell:
+        try:
+            out, err = shell.communicate(timeout=2 * MINUTE)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+    assert shell.returncode == 0, err
+    assert "23 regions on 4 devices, 2 processes" in out
+    ds = bg.open(path).load()
+    example = runpy.run_path(str(folder / "large_network.py"))
+    sim = bg.Simulator(example["resting_state"](23), dt=0.1 * u.ms, seed=0)
+    alone = sim.run(0.5 * u.second, monitors=example["MONITORS"], progress=False)
     xr.testing.assert_equal(ds, alone)
-    assert ds.sizes == {"time": 1000, "cortex": 23, "time_100ms": 10, "bold": 23}
-    assert len(list((path / "monitors/cortex.x/data/c/0").iterdir())) == 4  # one a device
+    assert ds.attrs["status"] == "complete"
+    for monitor in ("cortex.x", "bold.bold"):  # each device's regions in a chunk of their own
+        assert zarr.open_array(path / f"monitors/{monitor}/data").chunks[-1] == 6
 
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_process_ends_the_others(victim: int, alone: Any, tmp_path: Path) -> None:
     path = tmp_path / "run.zarr"
-    with job(str(path), str(LONG), "30") as members:
+    with job(str(path), "30") as members:
         wait_until(lambda: has_samples(path), members)
         members[victim].kill()
         begun = time.monotonic()
@@ -137,7 +155,7 @@ def test_a_killed_process_ends_the_others(victim: int, alone: Any, tmp_path: Pat
 
 def test_a_process_that_hangs_ends_the_others(alone: Any, tmp_path: Path) -> None:
     path = tmp_path / "run.zarr"
-    with job(str(path), str(LONG), "10") as members:
+    with job(str(path), "10") as members:
         wait_until(lambda: has_samples(path), members)
         members[1].send_signal(signal.SIGSTOP)
         begun = time.monotonic()
@@ -151,7 +169,7 @@ def test_a_process_that_hangs_ends_the_others(alone: Any, tmp_path: Path) -> Non
 
 def test_a_process_that_fails_says_why_to_all(alone: Any, tmp_path: Path) -> None:
     path = tmp_path / "run.zarr"
-    with job(str(path), str(LONG), "30", "1") as members:
+    with job(str(path), "30", "1") as members:
         said = [member.communicate(timeout=2 * MINUTE)[1] for member in members]
         assert [member.returncode for member in members] == [1, 1]
     assert re.search("StoreError: The store .* could not be written: the disk is full", said[1])

@@ -61,6 +61,7 @@ class Advance:
         Returns the new carry, the finished samples of every sampler with their number, and
         whether all states are finite.
         """
+        keys = noise.rows(self.here, keys, self.engine.batch)
         k0, n0 = carry["k"], carry["n"]
         origins = [
             sampling.first_row(s, k) for s, k in zip(self.inner, self._bases(k0, n0), strict=True)

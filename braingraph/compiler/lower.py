@@ -153,10 +153,6 @@ class Engine:
         out = function(_with(group.model, row, size * self.batch[0]), *flat)
         return jax.tree.map(lambda v: v.reshape(shape), out)
 
-    def each_replica(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """A function of arrays without replicas, for every replica."""
-        return jax.vmap(function, -1, -1)(*arguments) if self.batch else function(*arguments)
-
     # ------------------------------------------------------------ signals at a stage
     def signals(
         self, x: States, moment: Moment, targets: tuple[Slot, ...], at: int = 1
@@ -332,10 +328,10 @@ class Engine:
         return out
 
     def draw(
-        self, keys: Any, first: Array, steps: int, groups: tuple[Group, ...]
+        self, rows: Any, first: Array, steps: int, groups: tuple[Group, ...]
     ) -> dict[Slot, Array]:
         """The standard normals of consecutive steps, for every group: (step, unit, *batch)."""
-        return noise.draw(self.here, keys, first, steps, groups, self.each_replica, self.dtype)
+        return noise.draw(rows, first, steps, groups, self.batch, self.dtype)
 
 
 def _with(model: Node, values: Mapping[str, Array], size: int) -> Node:

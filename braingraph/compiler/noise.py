@@ -6,7 +6,7 @@ Here is only how many are drawn at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -31,14 +31,15 @@ def draws_ahead() -> bool:
     return jax.default_backend() != "cpu"
 
 
-def apart(group: Group, devices: int) -> bool:
+def apart(group: Group, alone: bool) -> bool:
     """Whether each vertex of a group draws by itself, with one key for all its units.
 
     Measured for 384 normals: 4.4 ns each with one key, 11 with one for every unit, whose
-    loops XLA cuts between threads from about 300 on. Divided groups of several vertices have a
-    key for every unit.
+    loops XLA cuts between threads from about 300 on. Replicas have keys of their own anyway: for
+    2 x 90 units and 32 of them 8.5 ns apart, 3.9 as one draw. So have the units of groups of
+    several vertices on several devices. ``alone``: one device, no replicas.
     """
-    return len(group.paths) == 1 or (devices == 1 and len(group.paths) <= 8)
+    return len(group.paths) == 1 or (alone and len(group.paths) <= 8)
 
 
 def word_pair(seed: Any, path: str, batch: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +65,7 @@ def keys(program: Program, seed: Any, batch: tuple[int, ...], devices: int = 1) 
         out[g.number] = {}
         for name in g.model._normals:
             words = [word_pair(seed, f"{path}.{name}", batch) for path in g.paths]
-            if apart(g, devices):
+            if apart(g, devices == 1 and not batch):
                 out[g.number][name] = words
                 continue
             stacked = tuple(
@@ -87,38 +88,56 @@ def keys_here(program: Program, given: Keys, units: Sequence[np.ndarray | None])
         mine = units[g.number]
         out[g.number] = {
             name: [tuple(k[mine] for k in pair) for pair in pairs]
-            if mine is not None and not apart(g, 2)
+            if mine is not None and not apart(g, alone=False)
             else pairs
             for name, pairs in given[g.number].items()
         }
     return out
 
 
+def rows(here: Here, keys: Keys, batch: tuple[int, ...]) -> dict[Slot, list[tuple[Any, ...]]]:
+    """What every draw takes, as (k0, k1, unit numbers), laid out once for all steps of a chunk.
+
+    Replicas make it one long row: with an axis of their own inside the loop, XLA computes two
+    indices for every number and does not vectorise (8.5 ns a normal for 3.9).
+    """
+    out = {}
+    for g in here.program.groups:
+        pieces: list[Any] = [np.arange(n, dtype=np.uint32) for n in g.sizes]
+        if not apart(g, here.placement.devices == 1 and not batch):
+            pieces = [np.concatenate(pieces)]
+        if here.divided(g):
+            pieces = [jnp.asarray(pieces[0])[here.units(g)]]
+        for name in g.model._normals:
+            draws = list(zip(keys[g.number][name], pieces, strict=True))
+            out[(g.number, name)] = [(*key, units) for key, units in draws]
+            if batch:
+                out[(g.number, name)] = [
+                    tuple(
+                        transport.alone(jnp.broadcast_to(v, (len(units), *batch)).reshape(-1))
+                        for v in (*key, units[:, None])
+                    )
+                    for key, units in draws
+                ]
+    return out
+
+
 def draw(
-    here: Here,
-    keys: Keys,
+    rows: Mapping[Slot, list[tuple[Any, ...]]],
     first: Array,
     steps: int,
     groups: Sequence[Group],
-    each_replica: Callable[..., Any],
+    batch: tuple[int, ...],
     dtype: Any,
 ) -> dict[Slot, Array]:
     """The standard normals of consecutive steps, for every group: (step, unit, *batch)."""
     out: dict[Slot, Array] = {}
     for g in groups:
-        pieces: list[Any] = [np.arange(n, dtype=np.uint32) for n in g.sizes]
-        if not apart(g, here.placement.devices):
-            pieces = [np.concatenate(pieces)]
-        if here.divided(g):
-            pieces = [jnp.asarray(pieces[0])[here.units(g)]]
         for name in g.model._normals:
             drawn = []
-            for units, key in zip(pieces, keys[g.number][name], strict=True):
-
-                def normals(k0: Array, k1: Array, units: Any = units) -> Array:
-                    return random.normals(k0, k1, first, steps, units, dtype)
-
+            for k0, k1, units in rows[g.number, name]:
+                values = random.normals(k0, k1, first, steps, units, dtype)
                 # alone, it is one vectorised loop, computed once for all that read it
-                drawn.append(transport.alone(each_replica(normals, *key)))
+                drawn.append(transport.alone(values).reshape(steps, -1, *batch))
             out[(g.number, name)] = jnp.concatenate(drawn, 1) if drawn[1:] else drawn[0]
     return out

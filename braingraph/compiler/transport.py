@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -36,6 +37,8 @@ WIDE = 64  # sources from which chunks pay where the ring fits the cache
 FAR = 1 << 18  # samples in a ring from which it does not
 #: Samples gathered at a time: they are to stay in the cache until they are summed.
 PIECE = 1 << 17
+#: Batches: sources added at a time, and the most sums that are made that way (4 MB).
+TERMS, MOST_SCANNED = 4, 1 << 20
 UNROLLED = 16  # sums over this many sources or fewer are written out
 
 
@@ -96,13 +99,14 @@ class Bucket:
     slots: np.ndarray  # (r, width) into the entries; -1: padding
 
     def chunked(self, far: bool) -> np.ndarray:
-        """The slots as (chunk, r, width of a chunk).
+        """The slots of wide rows as (chunk, r, width of a chunk), others as they are.
 
         Chunks follow from the width alone, so that a row adds up alike among any other rows.
         """
         rows, width = self.slots.shape
-        wide = width > (CHUNK if far else WIDE)
-        chunks = min(-(-width // CHUNK), MOST_CHUNKS) if wide else 1
+        if width <= (CHUNK if far else WIDE):
+            return self.slots
+        chunks = min(-(-width // CHUNK), MOST_CHUNKS)
         each = -(-width // chunks)
         slots = np.pad(self.slots, ((0, 0), (0, chunks * each - width)), constant_values=-1)
         return np.ascontiguousarray(slots.reshape(rows, chunks, each).swapaxes(0, 1))
@@ -441,19 +445,21 @@ def window_sums(
 def _bucket_sums(flat: Array, start: Array, sets: list[Array], width: int) -> list[Array]:
     """Gather a bucket's windows and reduce them over sources, once per weight set.
 
-    ``start`` and the sets are (chunk, row, source). One piece of one chunk at a time, in a loop:
-    as much code for many rows as for few.
+    ``start`` and the sets are (row, source), or (chunk, row, source). One piece of one chunk at a
+    time, in a loop: as much code for many rows as for few.
     """
-    chunks, rows, each = start.shape
-    batch = flat.shape[1:]
-    most = max(1, PIECE // (each * width * math.prod(batch)))
-    pieces = -(-rows // most)
-    many = -(-rows // pieces)
+    *chunked, rows, each = start.shape
+    chunks, batch = math.prod(chunked), flat.shape[1:]
+    if batch and _scans(flat, rows * width * math.prod(batch)):
+        return _scanned_sums(flat, start, sets, width)
+    many = _rows_at_a_time(rows, max(1, PIECE // (each * width * math.prod(batch))))
+    pieces = -(-rows // many)
     if chunks * pieces == 1:
-        return _piece_sums(flat, start[0], [w[0] for w in sets], width)
+        return _piece_sums(flat, start, sets, width)
 
     def cut(values: Array, chunk: Array, first: Array) -> Array:
-        return lax.dynamic_slice(values, (chunk, first, 0), (1, many, each))[0]
+        at = (*[chunk] * len(chunked), first, 0)
+        return lax.dynamic_slice(values, at, (*[1] * len(chunked), many, each)).reshape(many, each)
 
     def body(k: Array, totals: list[Array]) -> list[Array]:
         chunk, piece = k // pieces, k % pieces
@@ -473,6 +479,14 @@ def _bucket_sums(flat: Array, start: Array, sets: list[Array], width: int) -> li
     return list(lax.fori_loop(0, chunks * pieces, body, [nothing] * len(sets)))
 
 
+def _rows_at_a_time(rows: int, most: int) -> int:
+    """As many as fit; somewhat fewer where pieces then come out even."""
+    if rows <= most:
+        return rows
+    even = (k for k in range(most, most // 2, -1) if rows % k == 0)
+    return next(even, -(-rows // -(-rows // most)))
+
+
 def _piece_sums(flat: Array, start: Array, sets: list[Array], width: int) -> list[Array]:
     batch = flat.shape[1:]
     numbers = lax.GatherDimensionNumbers(
@@ -483,6 +497,42 @@ def _piece_sums(flat: Array, start: Array, sets: list[Array], width: int) -> lis
     windows = lax.gather(flat, start.reshape(-1, 1), numbers, (width, *batch), mode=_IN_BOUNDS)
     windows = windows.reshape(*start.shape, width, *batch)
     return [jnp.einsum("rd,rdw...->rw...", w, windows) for w in sets]
+
+
+def _scans(flat: Array, sums: int) -> bool:
+    """Whether a batch's sums are made source by source: on a CPU, while they stay in its cache."""
+    small = sums <= MOST_SCANNED and flat.size < 1 << 31
+    return small and jax.default_backend() == "cpu"
+
+
+def _scanned_sums(flat: Array, start: Array, sets: list[Array], width: int) -> list[Array]:
+    """Sums of a batch's windows, a few sources of every row at a time.
+
+    A window of all replicas is one run of memory, read and added in one go, never stored. Measured
+    for 90 regions, per step and replica: 0.5 us, where gathering first takes 1.3 to 1.6.
+    """
+    rows, batch = start.shape[1], flat.shape[1:]
+    replicas, line = math.prod(batch), flat.reshape(-1)
+    numbers = lax.GatherDimensionNumbers(
+        offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
+    )
+
+    def sources(values: Array) -> Array:
+        """(chunk, row, source) as (turn, term, row)."""
+        flat = jnp.moveaxis(values, 1, 2).reshape(-1, rows)
+        return jnp.pad(flat, ((0, -len(flat) % TERMS), (0, 0))).reshape(-1, TERMS, rows)
+
+    def turn(totals: list[Array], given: tuple[Array, list[Array]]) -> tuple[list[Array], None]:
+        at, weights = given
+        for k in range(TERMS):
+            window = lax.gather(line, at[k][:, None], numbers, (width * replicas,), mode=_IN_BOUNDS)
+            totals = [t + w[k][:, None] * window for t, w in zip(totals, weights, strict=True)]
+        return totals, None
+
+    nothing = jnp.zeros((rows, width * replicas), flat.dtype)
+    given = (sources(start * replicas), [sources(w) for w in sets])
+    totals, _ = lax.scan(turn, [nothing] * len(sets), given)
+    return [t.reshape(rows, width, *batch) for t in totals]
 
 
 def write_block(ring: Array, samples: Array, p: Array, blocks: Blocks, message: Message) -> Array:

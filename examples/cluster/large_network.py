@@ -23,6 +23,7 @@ from braingraph import edges, nodes, observers
 SPEED = 5 * u.mm / u.ms
 #: Of every synapse. Devices exchange what they sent once in the shortest delay: not every step.
 SYNAPSE = 2 * u.ms
+MONITORS = {"cortex.x": 10 * u.ms, "bold.bold": 0.5 * u.second}
 
 
 def wiring(regions: int, density: float = 0.05) -> tuple[Any, Any]:
@@ -64,7 +65,7 @@ def main(regions: int, seconds: float, store: str) -> None:
     begun = time.perf_counter()
     run = sim.run(
         seconds * u.second,
-        monitors={"cortex.x": 10 * u.ms, "bold.bold": 0.5 * u.second},
+        monitors=MONITORS,
         store=store,  # seen by all machines; each process writes its own regions
         overwrite=True,
     )
