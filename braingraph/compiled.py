@@ -128,11 +128,11 @@ class Compiled:
         """A carry as the undivided program has it."""
         return carry if self.devices is None else self.devices.whole(carry, self._layout(carry))
 
-    def gathered(self, sampler: Sampler) -> Gathered | None:
+    def gathered(self, sampler: Sampler, own: bool = False) -> Gathered | None:
         """How a sampler's buffer becomes rows of all its units; None: it has them all."""
         if self.devices is None:
             return None
-        return Gathered(self.devices, sampler)
+        return Gathered(self.devices, sampler, own)
 
     def _layout(self, carry: Any) -> Any:
         assert self.devices is not None

@@ -21,6 +21,7 @@ from braingraph.compiler.plan import Program
 from braingraph.compiler.sampling import Sampler, Units
 from braingraph.compiler.shard import Placement
 from braingraph.errors import ParameterError
+from braingraph.team import Split, owned
 
 AXES = (BATCH, UNIT)
 #: Connections per device below which an exchange costs more than it saves: an estimate for GPUs,
@@ -249,6 +250,17 @@ class Devices:
             return (found,)
         replicas = np.concatenate([b * self.share + np.arange(self.share) for b in batches])
         return (replicas[replicas < self.batch], found)
+
+    def split(self, sampler: Sampler, members: Sequence[int]) -> Split | None:
+        """Which of these processes writes what; None: bring it together first."""
+        size, table = self._size(sampler), self.columns(sampler)
+        if not size:
+            return None
+        places = size if table is None else table.shape[1]
+        held = [self.held(sampler, member) for member in members]
+        if self.share is None or self.batch is None:
+            return owned(held, (size,), (places,))
+        return owned(held, (self.batch, size), (self.share, places))
 
     def own(self, buffer: Any, sampler: Sampler) -> np.ndarray:
         """What ``held`` says of this process: (row, unit, *replica), from its own devices."""

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from jax.sharding import Mesh
 
-from braingraph import provenance
+from braingraph import processes, provenance
 from braingraph.compiled import Compiled, capacity
 from braingraph.compiler import begin, compile_graph
 from braingraph.compiler.check import whole_steps
@@ -36,6 +36,7 @@ from braingraph.paths import values_by_path
 from braingraph.progress import Progress
 from braingraph.records import Recording
 from braingraph.sinks import Memory, Rows, Sink, Stream
+from braingraph.team import Split, Team
 from braingraph.units import brief, milliseconds, show_time
 
 State = begin.State
@@ -172,14 +173,17 @@ class Simulator:
         plan = self._prepare(graph, monitors, batch, total, skip)
         session = _Session(self, plan, first, total, skip, batch)
         attrs = provenance.attributes(self, graph, plan.program)
-        sink: Sink = (
-            Memory(session.recordings, attrs)
-            if store is None
-            else Stream(session.recordings, attrs, store, overwrite)
-        )
-        with sink:
-            session.advance(sink, initial, history, progress)
-        return sink.dataset()
+        devices = () if self.mesh is None else self.mesh.devices.flat
+        with processes.together(devices, store) as team:
+            sink: Sink
+            if store is None:
+                sink = Memory(session.recordings, attrs)
+            else:
+                splits = session.split(team)
+                sink = Stream(session.recordings, attrs, store, overwrite, team, splits)
+            with sink:
+                session.advance(sink, initial, history, progress and team.rank == 0, team=team)
+            return sink.dataset()
 
     def _prepare(
         self,
@@ -443,6 +447,7 @@ class _Session:
     ) -> None:
         self.sim, self.plan, self.compiled, self.monitors = sim, plan, plan.compiled, plan.monitors
         self.first, self.total, self.skip, self.batch = first, total, skip, batch
+        self.splits: dict[str, Split] = {}
         self.dt, self.seed = sim.dt, sim.seed if seed is None else seed
         self.samplers = plan.compiled.samplers
         self.recordings = [
@@ -482,6 +487,14 @@ class _Session:
     def skipped(self, sampler: Sampler) -> int:
         return self.finished(sampler, self.skip)
 
+    def split(self, team: Team) -> dict[str, Split]:
+        """Who writes what; from now on the rows of these monitors are this process's own."""
+        if team.world > 1 and (devices := self.compiled.devices) is not None:
+            found = zip(self.monitors, self.samplers, strict=True)
+            splits = {m.name: devices.split(s, team.members) for m, s in found}
+            self.splits = {name: split for name, split in splits.items() if split is not None}
+        return self.splits
+
     def begun(self, initial: Any, history: Any) -> tuple[Any, Any, Any]:
         """What the first chunk takes: carry, parameters, keys."""
         compiled, values = self.compiled, self.plan.values
@@ -491,7 +504,13 @@ class _Session:
         return carry, packed, keys
 
     def advance(
-        self, sink: Sink, initial: Any, history: Any, progress: bool, stops: bool = True
+        self,
+        sink: Sink,
+        initial: Any,
+        history: Any,
+        progress: bool,
+        stops: bool = True,
+        team: Team | None = None,
     ) -> None:
         """Chunk after chunk; each is checked and handed over while the next one computes.
 
@@ -500,6 +519,7 @@ class _Session:
         """
         compiled, B = self.compiled, self.compiled.program.blocks.length
         carry, packed, keys = self.begun(initial, history)
+        team = team or Team()
         bar = Progress(self.total * self.dt, progress)
         k, chunk = 0, min(compiled.capacity, B * -(-FIRST_STEPS // B))
         while k < self.total:
@@ -514,8 +534,10 @@ class _Session:
             sink.take(self._rows(out, k, k + steps), k + steps)
             k += steps
             bar.update(k * self.dt)
+            team.reached(k * self.dt)
             wanted = steps * CHUNK_SECONDS / max(time.monotonic() - begun, 1e-6)
             chunk = min(compiled.capacity, B * max(1, round(min(wanted, 8 * chunk) / B)))
+            chunk = team.agreed(chunk)  # every process computes the same blocks
         bar.finish()
         if stops:
             self.sim.state = begin.snapshot(compiled.whole, compiled.on_host(carry))
@@ -533,5 +555,7 @@ class _Session:
             low = max(origin, skipped) - origin
             high = self.finished(sampler, stop) - origin
             if high > low:
-                rows[monitor.name] = Rows(buffer, low, high, self.compiled.gathered(sampler))
+                rows[monitor.name] = Rows(
+                    buffer, low, high, self.compiled.gathered(sampler, monitor.name in self.splits)
+                )
         return rows

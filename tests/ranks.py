@@ -107,6 +107,8 @@ def mine(splits: dict[str, Split], rank: int, arrays: dict[str, Any]) -> dict[st
 
 def work(rank: int, world: int, folder: Path, seed: int, finish: bool) -> None:
     """Append everything at a pace of its own; leave alone, or with the others."""
+    # Locks of this process (Blosc has one) then leave nothing behind when it is killed.
+    multiprocessing.set_start_method("fork", force=True)
     recordings, splits = network(world)
     arrays = numbers(recordings)
     pace = np.random.default_rng([seed, rank])
@@ -122,7 +124,7 @@ def work(rank: int, world: int, folder: Path, seed: int, finish: bool) -> None:
             for r in recordings
         }
         writer.append(mine(splits, rank, new), step=k + 1)
-        time.sleep(pace.uniform(0.0, 0.01) * (1 + rank % 2))
+        time.sleep(pace.uniform(0.005, 0.015) * (1 + rank % 2))
     if finish:
         writer.close()
     else:

@@ -377,3 +377,16 @@ def test_what_monitors_keep() -> None:
         samples = ds[name]
         times = samples[samples.dims[0]].values
         np.testing.assert_allclose(times, 1 + DT * every * np.arange(1, len(times) + 1), rtol=1e-9)
+
+
+@pytest.mark.parametrize("delay", [None, 1.2 * u.ms])
+def test_a_mean_field_stays_one_beside_others_of_its_kind(delay: Any) -> None:
+    """One weight between many units is one sum, also where several vertices are one group."""
+    g = bg.Graph()
+    for name, k in (("a", 0.3), ("b", 0.5)):
+        node = g.add_node(name, nodes.LinearStep(18, gamma=-0.2, init_x=values(11, 18)))
+        g.add_edge(node.x, node.x_inp, edges.DiffusiveCoupling(conn=0.1, k=k), delay=delay)
+    g.add_edge("a.x", "b.x_inp", edges.DiffusiveCoupling(conn=0.2, k=0.1), delay=delay)
+    program = compile_graph(g, 0.1, "heun")
+    assert [part.layout for b in program.bundles for part in b.parts] == ["mean"] * 3
+    agree(g, steps=30)

@@ -117,7 +117,8 @@ def _layout(bundle: Bundle, entries: Entries, sources: int, transport: str, move
     rows = bundle.rows
     uniform = not moves and bool((entries.delay == entries.delay[0]).all())
     fixed = transport == "now" or (transport == "block" and uniform)
-    every = len(entries) == rows * sources
+    span = int(entries.source.max()) + 1 - int(entries.source.min())
+    every = len(entries) == rows * span
     scalar = all(
         e.coupling.conn is not None and np.ndim(magnitude(e.coupling.conn)) == 0
         for e in bundle.edges

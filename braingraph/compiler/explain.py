@@ -113,7 +113,7 @@ def _devices(compiled: Compiled) -> Tree:
     batch, unit = compiled.devices.mesh.devices.shape
     kind = compiled.devices.mesh.devices.flat[0].device_kind
     lines = [
-        Tree((g.title, f"{plural(here.size(g), 'unit')} each" if here.divided(g) else "on all"))
+        Tree((g.title, f"{plural(here.size(g), 'place')} each" if here.divided(g) else "on all"))
         for g in program.groups
     ]
     if unit > 1:

@@ -90,6 +90,11 @@ class Part:
     uniform: bool = False  # block transport: every entry has the same delay
     aligned: bool = False  # every delay is a whole number of steps
 
+    @property
+    def span(self) -> slice:
+        """The sources from the first to the last that is heard."""
+        return slice(int(self.entries.source.min()), int(self.entries.source.max()) + 1)
+
 
 @dataclass(frozen=True)
 class Bundle:

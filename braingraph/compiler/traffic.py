@@ -1,7 +1,8 @@
 """What devices tell each other, counted from the plan; a test holds it against the compiled text.
 
 With D devices on the unit axis, blocks of B steps of dt, and W_m places a device for the source of
-message m (its units / D, rounded up), each device sends the others, per simulated time,
+message m (its units / D, rounded up, and 8 at least), each device sends the others, per simulated
+time,
 
     sum_m channels_m W_m replicas itemsize / dt            bytes,
 
