@@ -19,9 +19,9 @@ from braingraph.errors import ClockError
 from braingraph.graph import Edge, delays_at, pairs
 from braingraph.units import attach, magnitude, unit_of
 
-
 #: Connections from which one weight for all of them is a sum of its own.
 MEAN_FIELD = 256
+
 
 def group(flat: Flat, every: dict[str, int], depth: dict[str, int]) -> tuple[Group, ...]:
     """Vertices with equal type, static fields, units, clock and depth stand side by side.
@@ -83,7 +83,9 @@ def bundle(
     bundles: list[Bundle] = []
     for (form, _), edges in families.items():
         _, source_group, out, target_group, port = form
-        merge = traits[form][0] and not (live and len(edges) > 1) and not _mean_field(flat, edges[0])
+        merge = (
+            traits[form][0] and not (live and len(edges) > 1) and not _mean_field(flat, edges[0])
+        )
         bundles.append(
             _rows(
                 len(bundles),
