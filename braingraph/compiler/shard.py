@@ -26,8 +26,8 @@ from braingraph.compiler.delays import within_step
 from braingraph.compiler.group import indivisible
 from braingraph.compiler.plan import Bundle, Entries, Group, Part, Program
 
-#: Places of a device, at least. Loops over fewer than 6 units are compiled without vectors and round
-#: otherwise (measured on 4 devices: 16 and 20 units an ulp apart from one device, 27 the same).
+#: Places of a device, at least. Loops over fewer than 6 units are compiled without vectors, and
+#: round otherwise (on 4 devices: 16 and 20 units an ulp apart from one device, 27 the same).
 LEAST = 8
 #: Clusters of units are only joined further while the largest stays below this share of a device.
 _SHARE = 0.5
