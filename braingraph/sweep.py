@@ -43,6 +43,9 @@ from braingraph.units import brief
 from braingraph.work import Work, alike
 
 
+#: Bytes of what is compiled, measured for 90 regions.
+CODE = 16 << 20
+
 @dataclass(frozen=True, eq=False)
 class How:
     """Where and how widely a sweep runs."""
@@ -245,7 +248,7 @@ def _cuts(
         width, _ = batches.fitting(needs, most, cluster.budget(how.client, how.memory), 1)
     cuts = batches.cut(space.groups(), width, parallel)
     at_a_time = min(parallel, len(cuts))
-    return cuts, at_a_time, at_a_time * needs(max(cut.size for cut in cuts))
+    return cuts, at_a_time, at_a_time * needs(max(cut.size for cut in cuts)) + CODE + held
 
 
 def _asked(sim: Simulator, space: Space, monitors: Any, work: Work, plan: _Plan) -> dict[str, str]:
