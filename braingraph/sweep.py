@@ -42,9 +42,9 @@ from braingraph.together import check_monitors
 from braingraph.units import brief
 from braingraph.work import Work, alike
 
-
 #: Bytes of what is compiled, measured for 90 regions.
 CODE = 16 << 20
+
 
 @dataclass(frozen=True, eq=False)
 class How:
