@@ -14,11 +14,11 @@ import numpy as np
 from braingraph.errors import DivergenceError
 
 if TYPE_CHECKING:
-    from braingraph.simulator import _Session
+    from braingraph.session import Session
 
 
 def locate(
-    session: _Session, before: Any, packed: Any, keys: Any, start: int, steps: int
+    session: Session, before: Any, packed: Any, keys: Any, start: int, steps: int
 ) -> DivergenceError:
     """The error for a chunk of ``steps`` steps from step ``start`` that ends in NaN or inf."""
     compiled = session.compiled
@@ -37,7 +37,7 @@ def locate(
     return _describe(session, after(high)[0], last, time, start + high)
 
 
-def _describe(session: _Session, carry: Any, last: Any, time: float, steps: int) -> DivergenceError:
+def _describe(session: Session, carry: Any, last: Any, time: float, steps: int) -> DivergenceError:
     """The first state, in path order, that is not finite, and what it was one step before."""
     engine, on_host = session.compiled.whole, session.compiled.on_host
     now, before = ({**c["x"], **c["slow"]} for c in map(on_host, (carry, last)))

@@ -1,14 +1,8 @@
-"""Running a graph: chunks of one jitted scan, in memory or streamed to a store.
-
-With U(k) the computation of chunk k and W(k) its writing: U(k) precedes W(k) and U(k + 1), and
-W(k) precedes W(k + 1). So W(k - 1) may run beside U(k), with two chunks held at once.
-"""
+"""A graph made ready to run: its programs, compiled once, and what can be done with them."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
@@ -22,27 +16,20 @@ from braingraph.compiler import begin, compile_graph
 from braingraph.compiler.check import whole_steps
 from braingraph.compiler.here import BATCH
 from braingraph.compiler.plan import Program
-from braingraph.compiler.sampling import Sampler
 from braingraph.compiler.values import collect
 from braingraph.component import Node
 from braingraph.devices import checked_mesh, local_mesh
-from braingraph.divergence import locate
 from braingraph.errors import GraphError, ParameterError, RunError, did_you_mean
 from braingraph.graph import Graph
 from braingraph.integrate import METHODS
-from braingraph.monitors import Monitor, requested, resolve
+from braingraph.monitors import requested, resolve
 from braingraph.overrides import with_inputs, with_parameters
 from braingraph.paths import values_by_path
-from braingraph.progress import Progress
-from braingraph.records import Recording
-from braingraph.sinks import Memory, Rows, Sink, Stream
-from braingraph.team import Split, Team
+from braingraph.session import Plan, Session
+from braingraph.sinks import Memory, Sink, Stream
 from braingraph.units import brief, milliseconds, show_time
 
 State = begin.State
-#: Wall seconds a chunk should take: often enough for progress and commits, rare enough to be free.
-CHUNK_SECONDS = 0.5
-FIRST_STEPS = 2000
 STEP_LIMIT = 2**31 - 1
 
 
@@ -171,7 +158,7 @@ class Simulator:
         graph = with_inputs(self.graph, inputs or {}, self.single, first=first, steps=total)
         graph = with_parameters(graph, params or {}, self.single)
         plan = self._prepare(graph, monitors, batch, total, skip)
-        session = _Session(self, plan, first, total, skip, batch)
+        session = Session(self, plan, first, total, skip, batch)
         attrs = provenance.attributes(self, graph, plan.program)
         devices = () if self.mesh is None else self.mesh.devices.flat
         with processes.together(devices, store) as team:
@@ -193,7 +180,7 @@ class Simulator:
         total: int,
         skip: int,
         apart: frozenset[str] = frozenset(),
-    ) -> _Plan:
+    ) -> Plan:
         records = requested(monitors, graph, self.single)
         paths = [str(r.path).rpartition(".")[0] for r in records.values() if not callable(r.path)]
         observed = None if any(callable(r.path) for r in records.values()) else frozenset(paths)
@@ -207,10 +194,10 @@ class Simulator:
         if key not in self._compiled:
             self._compiled[key] = Compiled(program, samplers, batch, size, self.mesh)
         if graph is not self.graph:
-            return _Plan(program, found, self._compiled[key], collect(program)[0])
+            return Plan(program, found, self._compiled[key], collect(program)[0])
         if observed not in self._values:
             self._values[observed] = collect(program)[0]
-        return _Plan(program, found, self._compiled[key], self._values[observed])
+        return Plan(program, found, self._compiled[key], self._values[observed])
 
     def _program(
         self, graph: Graph, observed: frozenset[str] | None, apart: frozenset[str]
@@ -419,143 +406,3 @@ def _batch(size: Any) -> int | None:
             parameter="batch_size",
         )
     return None if size is None else int(size)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What a run needs: its program, and code compiled for one of the same structure."""
-
-    program: Program
-    monitors: tuple[Monitor, ...]
-    compiled: Compiled
-    values: dict[str, Any]
-    base: dict[str, Any] | None = None  # values that have the same weights and delays
-
-
-class _Session:
-    """One run: from its first carry to its last."""
-
-    def __init__(
-        self,
-        sim: Simulator,
-        plan: _Plan,
-        first: int,
-        total: int,
-        skip: int,
-        batch: int | None,
-        seed: Any = None,
-    ) -> None:
-        self.sim, self.plan, self.compiled, self.monitors = sim, plan, plan.compiled, plan.monitors
-        self.first, self.total, self.skip, self.batch = first, total, skip, batch
-        self.splits: dict[str, Split] = {}
-        self.dt, self.seed = sim.dt, sim.seed if seed is None else seed
-        self.samplers = plan.compiled.samplers
-        self.recordings = [
-            self._recording(m, s) for m, s in zip(self.monitors, self.samplers, strict=True)
-        ]
-
-    def _recording(self, m: Monitor, sampler: Sampler) -> Recording:
-        skipped = self.skipped(sampler)
-        samples = self.finished(sampler, self.total) - skipped
-        # clocks of slow nodes count from t = 0, also in a run that goes on within an interval
-        steps = self.first // m.clock + skipped * sampler.period - sampler.phase
-        if samples < 1:
-            raise ParameterError(
-                f"monitor '{m.name}' has an interval of {m.interval(self.dt):g} ms, longer than "
-                f"the {(self.total - self.skip) * self.dt:g} ms that are recorded.",
-                parameter="monitors",
-            )
-        return Recording(
-            m.name,
-            m.interval(self.dt),
-            samples,
-            str(m.unit) if str(m.unit) else "1",
-            m.node,
-            m.units,
-            m.labels,
-            (("replica", np.arange(self.batch)),) if self.batch is not None else (),
-            steps * m.clock * self.dt,
-            "mean" if m.mean else "sample",
-            np.dtype(self.compiled.engine.dtype).name,
-        )
-
-    def finished(self, sampler: Sampler, steps: int) -> int:
-        """How many of a sampler's intervals have ended after so many steps of the run."""
-        since = (self.first + steps) // sampler.clock - self.first // sampler.clock
-        return (since + sampler.phase) // sampler.period
-
-    def skipped(self, sampler: Sampler) -> int:
-        return self.finished(sampler, self.skip)
-
-    def split(self, team: Team) -> dict[str, Split]:
-        """Who writes what; from now on the rows of these monitors are this process's own."""
-        if team.world > 1 and (devices := self.compiled.devices) is not None:
-            found = zip(self.monitors, self.samplers, strict=True)
-            splits = {m.name: devices.split(s, team.members) for m, s in found}
-            self.splits = {name: split for name, split in splits.items() if split is not None}
-        return self.splits
-
-    def begun(self, initial: Any, history: Any) -> tuple[Any, Any, Any]:
-        """What the first chunk takes: carry, parameters, keys."""
-        compiled, values = self.compiled, self.plan.values
-        packed = compiled.parameters(values, self.plan.base)
-        keys = compiled.keys(self.seed)
-        carry = compiled.start(values, self.plan.program.flat, self.seed, initial, history)
-        return carry, packed, keys
-
-    def advance(
-        self,
-        sink: Sink,
-        initial: Any,
-        history: Any,
-        progress: bool,
-        stops: bool = True,
-        team: Team | None = None,
-    ) -> None:
-        """Chunk after chunk; each is checked and handed over while the next one computes.
-
-        ``stops``: an error ends the run where a state is not finite, and the simulator keeps the
-        last state.
-        """
-        compiled, B = self.compiled, self.compiled.program.blocks.length
-        carry, packed, keys = self.begun(initial, history)
-        team = team or Team()
-        bar = Progress(self.total * self.dt, progress)
-        k, chunk = 0, min(compiled.capacity, B * -(-FIRST_STEPS // B))
-        while k < self.total:
-            begun = time.monotonic()
-            steps = min(chunk, self.total - k)
-            before = carry
-            carry, out, finite = compiled.chunk(before, packed, keys, self.total, -(-steps // B))
-            if stops and not bool(finite):
-                error = locate(self, before, packed, keys, k, steps)
-                sink.take(self._rows(out, k, error.fields["steps"] - 1), error.fields["steps"] - 1)
-                sink.fail(error)
-            sink.take(self._rows(out, k, k + steps), k + steps)
-            k += steps
-            bar.update(k * self.dt)
-            team.reached(k * self.dt)
-            wanted = steps * CHUNK_SECONDS / max(time.monotonic() - begun, 1e-6)
-            chunk = min(compiled.capacity, B * max(1, round(min(wanted, 8 * chunk) / B)))
-            chunk = team.agreed(chunk)  # every process computes the same blocks
-        bar.finish()
-        if stops:
-            self.sim.state = begin.snapshot(compiled.whole, compiled.on_host(carry))
-
-    def warm(self, initial: Any, history: Any) -> None:
-        """Compile, if that has not happened yet, by a chunk of no blocks."""
-        if not self.compiled.compilations():
-            self.compiled.chunk(*self.begun(initial, history), 0, 0)
-
-    def _rows(self, out: Any, start: int, stop: int) -> dict[str, Rows]:
-        """What a chunk finished, as views that wait for the device only when read."""
-        rows = {}
-        for monitor, sampler, (buffer, _) in zip(self.monitors, self.samplers, out, strict=True):
-            origin, skipped = self.finished(sampler, start), self.skipped(sampler)
-            low = max(origin, skipped) - origin
-            high = self.finished(sampler, stop) - origin
-            if high > low:
-                rows[monitor.name] = Rows(
-                    buffer, low, high, self.compiled.gathered(sampler, monitor.name in self.splits)
-                )
-        return rows

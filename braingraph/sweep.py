@@ -36,7 +36,8 @@ from braingraph.monitors import requested
 from braingraph.overrides import with_inputs, with_parameters
 from braingraph.progress import Count
 from braingraph.records import Recording
-from braingraph.simulator import Simulator, _Session
+from braingraph.session import Session
+from braingraph.simulator import Simulator
 from braingraph.sweep_store import Contents, Outcome, SweepStore
 from braingraph.together import check_monitors
 from braingraph.units import brief
@@ -148,7 +149,7 @@ def _planned(
     graph = with_parameters(graph, space.point(0)[0], sim.single)
     plan = sim._prepare(graph, monitors, None, total, skip)
     check_monitors(plan, space.varied())
-    session = _Session(sim, plan, first, total, skip, None)
+    session = Session(sim, plan, first, total, skip, None)
     program, item = plan.program, jnp.result_type(float).itemsize
 
     def engine(size: int) -> int:

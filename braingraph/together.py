@@ -20,11 +20,12 @@ from braingraph.compiler.values import PerReplica, collect
 from braingraph.errors import ParameterError
 from braingraph.fingerprint import fingerprint
 from braingraph.overrides import with_inputs, with_parameters
+from braingraph.session import Plan, Session
 from braingraph.sinks import Memory
 from braingraph.units import Unit, strip
 
 if TYPE_CHECKING:
-    from braingraph.simulator import Simulator, _Plan
+    from braingraph.simulator import Simulator
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 _LOCK = threading.Lock()
@@ -34,7 +35,7 @@ _LOCK = threading.Lock()
 class Shared:
     """What batches share that agree in their other values: a plan, compiled once."""
 
-    plan: _Plan
+    plan: Plan
     units: Mapping[str, Unit]
 
 
@@ -65,8 +66,6 @@ def simulate(
     The others are as in ``Simulator.run``. A simulation that stops being finite stays so; the
     others do not notice.
     """
-    from braingraph.simulator import _Session
-
     total = sim._steps(duration, "duration")
     skip = sim._skipped(transient, total)
     first = initial.step if isinstance(initial, State) else 0
@@ -85,7 +84,7 @@ def simulate(
     used = varied & shared.units.keys()
     own = {k: _stacked([p[k] for p in points], shared, k) for k in used}
     plan = replace(shared.plan, values={**shared.plan.values, **own}, base=shared.plan.values)
-    session = _Session(sim, plan, first, total, skip, len(points), tuple(seeds))
+    session = Session(sim, plan, first, total, skip, len(points), tuple(seeds))
     sink = Memory(session.recordings, {})
     with _LOCK:
         session.warm(initial, history)
@@ -99,7 +98,7 @@ def _stacked(values: Sequence[Any], shared: Shared, path: str) -> PerReplica:
     return PerReplica(np.stack(np.broadcast_arrays(*plain)))
 
 
-def check_monitors(plan: _Plan, varied: frozenset[str]) -> None:
+def check_monitors(plan: Plan, varied: frozenset[str]) -> None:
     """ParameterError if a function that is recorded reads what differs between simulations.
 
     It would see one value for all of them.

@@ -13,7 +13,7 @@ import xarray as xr
 from test_errors import Growing
 
 import braingraph as bg
-from braingraph import edges, nodes, observers, progress, random, simulator
+from braingraph import edges, nodes, observers, progress, random, session
 from braingraph.component import Node
 
 MS = u.ms
@@ -412,7 +412,7 @@ def test_long_runs_tell_how_far_they_are(
 ) -> None:
     monkeypatch.setattr(progress, "QUIET", 0.0)
     monkeypatch.setattr(progress, "RELINE", 0.0)
-    monkeypatch.setattr(simulator, "CHUNK_SECONDS", 1e-3)  # many chunks, whatever the machine
+    monkeypatch.setattr(session, "CHUNK_SECONDS", 1e-3)  # many chunks, whatever the machine
     SUMS.run(5000 * MS, monitors={"cortex.x": 100 * MS})
     out, err = capsys.readouterr()
     lines = err.splitlines()
