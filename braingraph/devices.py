@@ -59,12 +59,20 @@ def checked_mesh(mesh: Any) -> Mesh | None:
 def local_mesh(program: Program) -> Mesh | None:
     """All devices of a process that runs alone, where the network is large enough to gain."""
     devices = jax.local_devices()
-    if len(devices) == 1 or jax.process_count() > 1 or devices[0].platform == "cpu":
-        return None
-    connections = sum(len(b.entries) for b in program.bundles)
-    if connections < WORTHWHILE * len(devices):
+    if len(devices) == 1 or jax.process_count() > 1 or why_alone(program, devices):
         return None
     return checked_mesh(Mesh(np.array(devices), (UNIT,)))
+
+
+def why_alone(program: Program, devices: Sequence[Any]) -> str:
+    """Why a network is not divided between these devices unless asked; empty: it is."""
+    if devices[0].platform == "cpu":
+        return "a CPU's devices share its cores"
+    connections = sum(len(b.entries) for b in program.bundles)
+    needed = WORTHWHILE * len(devices)
+    if connections >= needed:
+        return ""
+    return f"{connections} connections, which gain from more only from {needed} on"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from braingraph.compiler import compile_graph
 from braingraph.compiler.shard import place
 from braingraph.compiler.traffic import traffic
 from braingraph.compiler.values import collect
-from braingraph.devices import local_mesh
+from braingraph.devices import local_mesh, why_alone
 from braingraph.errors import ParameterError
 
 DT = 0.1 * u.ms
@@ -237,6 +237,17 @@ def test_explain_says_who_computes_what() -> None:
     assert "4 devices" in text and "8 places each" in text and "a block" in text
     assert "devices" not in bg.Simulator(delayed(), dt=DT).explain()
     assert local_mesh(compile_graph(delayed(), 0.1, "heun")) is None  # a CPU is one device
+
+
+def test_devices_are_taken_when_there_is_enough_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Device:
+        platform = "gpu"
+
+    program = compile_graph(delayed(), 0.1, "heun")
+    two = [Device(), Device()]
+    assert "which gain from more only from 2097152 on" in why_alone(program, two)
+    monkeypatch.setattr("braingraph.devices.WORTHWHILE", 10)
+    assert why_alone(program, two) == ""
 
 
 @pytest.mark.parametrize(

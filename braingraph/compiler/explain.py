@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 
 from braingraph.compiler.plan import Bundle, Group, Part, Program
@@ -101,7 +102,13 @@ def explain(compiled: Compiled, monitors: tuple[Monitor, ...], steps: int | None
     if steps is not None:
         costs.append(Tree(("recorded", f"{show_bytes(total)} before compression")))
     replicas = (Tree(("replicas", str(engine.batch[0]))),) if engine.batch else ()
-    where = () if compiled.devices is None else (_devices(compiled),)
+    where: tuple[Tree, ...] = ()
+    if compiled.devices is not None:
+        where = (_devices(compiled),)
+    elif len(local := jax.local_devices()) > 1 and local[0].platform != "cpu":
+        from braingraph.devices import why_alone
+
+        where = (Tree(("devices", f"1 of {len(local)}: {why_alone(program, local)}")),)
     children = (*tree.children, *replicas, *where, Tree(("monitors",), tuple(recorded)), *costs)
     return Tree(tree.columns, children).text()
 
