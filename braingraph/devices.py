@@ -264,7 +264,7 @@ class Devices:
         size, table = self._size(sampler), self.columns(sampler)
         if not size:
             return None
-        places = size if table is None else table.shape[1]
+        places = size if table is None else int((table >= 0).sum(1).max())
         held = [self.held(sampler, member) for member in members]
         if self.share is None or self.batch is None:
             return owned(held, (size,), (places,))
