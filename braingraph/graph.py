@@ -129,7 +129,8 @@ class Graph:
         delay : quantity of time, optional
             A scalar or one per edge, ``(target, source)``; any value >= 0. A sparse matrix, as in
             ``lengths * u.mm / speed`` for one of scipy's, has delay 0 where it has no entry, and
-            what it has where there is no weight does not count.
+            what it has where there is no weight does not count. With sparse weights also one
+            value per connection, row after row.
         name : str, optional
             Its parameters' address: ``"long_range.k"``. Default: ``source->target``.
         interpolation : {"linear", "nearest"}

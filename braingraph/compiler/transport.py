@@ -35,8 +35,9 @@ _IN_BOUNDS = lax.GatherScatterMode.PROMISE_IN_BOUNDS
 CHUNK, MOST_CHUNKS = 20, 128
 WIDE = 64  # sources from which chunks pay where the ring fits the cache
 FAR = 1 << 18  # samples in a ring from which it does not
-#: Samples gathered at a time: they are to stay in the cache until they are summed.
-PIECE = 1 << 17
+#: Samples gathered at a time on a CPU: few enough to stay in its cache until they are summed, many
+#: enough that handing them to its threads costs little; on other devices, which want large kernels.
+PIECE, LARGE_PIECE = 1 << 19, 1 << 25
 #: Batches: sources added at a time, and the most sums that are made that way (4 MB).
 TERMS, MOST_SCANNED = 4, 1 << 20
 UNROLLED = 16  # sums over this many sources or fewer are written out
@@ -447,22 +448,28 @@ def _bucket_sums(
 ) -> list[Array]:
     """Gather a bucket's windows and reduce them over sources, once per weight set.
 
-    ``start`` and the sets are (row, source), or (chunk, row, source). One piece of one chunk at a
-    time, in a loop: as much code for many rows as for few, and nothing as large as the bucket is
-    written (2000 regions: moving all windows first costs a sixth of the time).
+    ``start`` and the sets are (row, source), or (chunk, row, source). Some rows of one chunk at a
+    time (on a CPU), in a loop: as much code for many rows as for few, and nothing as large as the
+    bucket is written (2000 regions: moving all windows first costs a sixth of the time).
     """
     *chunked, rows, each = start.shape
-    chunks, batch = math.prod(chunked), flat.shape[1:]
+    batch = flat.shape[1:]
     if batch and _scans(flat, rows * width * math.prod(batch)):
         return _scanned_sums(flat, start + shift, sets, width)
-    many = _rows_at_a_time(rows, max(1, PIECE // (each * width * math.prod(batch))))
+    cpu = jax.default_backend() == "cpu"
+    turns = math.prod(chunked) if cpu else 1
+    sources = start.size // rows // turns  # of a row, at a time
+    most = (PIECE if cpu else LARGE_PIECE) // (sources * width * math.prod(batch))
+    many = _rows_at_a_time(rows, max(1, most))
     pieces = -(-rows // many)
-    if chunks * pieces == 1:
+    if turns * pieces == 1:
         return _piece_sums(flat, start + shift, sets, width)
 
     def cut(values: Array, chunk: Array, first: Array) -> Array:
         at = (*[chunk] * len(chunked), first, 0)
-        return lax.dynamic_slice(values, at, (*[1] * len(chunked), many, each)).reshape(many, each)
+        size = (*[k // turns for k in chunked], many, each)
+        piece = lax.dynamic_slice(values, at, size)
+        return piece.reshape(many, each) if turns > 1 else piece
 
     def body(k: Array, totals: list[Array]) -> list[Array]:
         chunk, piece = k // pieces, k % pieces
@@ -479,7 +486,7 @@ def _bucket_sums(
         ]
 
     nothing = jnp.zeros((rows, width, *batch), flat.dtype)
-    return list(lax.fori_loop(0, chunks * pieces, body, [nothing] * len(sets)))
+    return list(lax.fori_loop(0, turns * pieces, body, [nothing] * len(sets)))
 
 
 def _rows_at_a_time(rows: int, most: int) -> int:
@@ -499,7 +506,8 @@ def _piece_sums(flat: Array, start: Array, sets: list[Array], width: int) -> lis
     )
     windows = lax.gather(flat, start.reshape(-1, 1), numbers, (width, *batch), mode=_IN_BOUNDS)
     windows = windows.reshape(*start.shape, width, *batch)
-    return [jnp.einsum("rd,rdw...->rw...", w, windows) for w in sets]
+    axes = "crd"[-start.ndim :]
+    return [jnp.einsum(f"{axes},{axes}w...->rw...", w, windows) for w in sets]
 
 
 def _scans(flat: Array, sums: int) -> bool:
