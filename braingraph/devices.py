@@ -116,9 +116,8 @@ class Devices:
     # ------------------------------------------------------------ onto the devices
     def spots(self) -> Iterator[tuple[Spot, jax.Device]]:
         """The places of the mesh that this process feeds."""
-        for spot, device in np.ndenumerate(self.mesh.devices):
-            if device.process_index == jax.process_index():
-                yield (int(spot[0]), int(spot[1])), device
+        for spot in self._of(jax.process_index()):
+            yield spot, self.mesh.devices[spot]
 
     def put(self, share: Callable[[Spot], Any]) -> Any:
         """Every device's share of a tree, as global arrays."""
@@ -154,14 +153,17 @@ class Devices:
             lambda spot: jax.tree.map(lambda leaf, v: self.cut(v, leaf, spot), layout, whole)
         )
 
+    def connections(self, pack: Callable[[int], Any]) -> Any:
+        """Packed connections, by device of the unit axis: the same for all replicas."""
+        packed = {u: pack(u) for u in sorted({spot[1] for spot, _ in self.spots()})}
+        return self.put(lambda spot: packed[spot[1]])
+
     def parameters(self, pack: Callable[[int], Any]) -> Any:
-        """Packed parameters; those of models and couplings may differ between replicas."""
+        """Packed parameters of models and couplings, which may differ between replicas."""
         packed = {u: pack(u) for u in sorted({spot[1] for spot, _ in self.spots()})}
 
         def share(spot: Spot) -> Any:
             tree = packed[spot[1]]
-            if isinstance(tree, list):  # connections
-                return tree
             groups = [
                 {
                     k: self.cut(v, Leaf(None, np.ndim(v) == 2 and not g.model._specs[k].free), spot)

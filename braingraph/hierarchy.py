@@ -46,7 +46,7 @@ _KINDS = {"braingraph-run/": "run", "braingraph-sweep/": "sweep"}
 #: What a store may hold at its top: anything else is someone else's, and never deleted.
 _OURS = {"zarr.json", "monitors", "_run", "graph", "axes", "results"}
 #: Measured: chunks of 2 to 4 MB write fastest and still read one region quickly.
-_CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 4 << 20
 #: Rows of unfinished chunks wait in memory, so one row of chunks is kept below this.
 _ROW_BYTES = 64 << 20
 _WIDTH = 256
@@ -66,11 +66,11 @@ def chunks_of(recording: Recording, grain: Sequence[int] | None = None) -> tuple
     item = np.dtype(recording.dtype).itemsize
     *grains, common = grain or (*batch, units)
     width = _fitting(math.ceil(units / math.ceil(units / _WIDTH)), common, units)
-    rows = min(_CHUNK_BYTES // (width * item), _ROW_BYTES // (math.prod(batch) * units * item))
+    rows = min(CHUNK_BYTES // (width * item), _ROW_BYTES // (math.prod(batch) * units * item))
     rows = min(1 << max(rows, 1).bit_length() - 1, max(samples, 1))
-    wider = min(units, max(width, _CHUNK_BYTES // (rows * item)))
+    wider = min(units, max(width, CHUNK_BYTES // (rows * item)))
     width = _fitting(math.ceil(units / math.ceil(units / wider)), common, units)
-    room = _CHUNK_BYTES // (rows * width * item) if width == units else 1
+    room = CHUNK_BYTES // (rows * width * item) if width == units else 1
     sizes: list[int] = []
     for size, common in zip(reversed(batch), reversed(grains), strict=True):
         most = max(1, min(size, room))
@@ -136,7 +136,7 @@ def create(
     }
     root = zarr.create_group(str(path), zarr_format=3, attributes=attrs)
     for r in recordings:
-        _create_monitor(root, r, chunks_of(r, splits[r.name].grain))
+        create_monitor(root, r, chunks_of(r, splits[r.name].grain))
     for rank in range(world):
         mine = [r.name for r in recordings if splits[r.name].regions[rank] is not None]
         attrs = marker_attrs(0, 0, dict.fromkeys(mine, 0))
@@ -145,7 +145,7 @@ def create(
     return root
 
 
-def _create_monitor(root: zarr.Group, r: Recording, chunks: tuple[int, ...]) -> None:
+def create_monitor(root: zarr.Group, r: Recording, chunks: tuple[int, ...]) -> None:
     """A monitor's group with its arrays, all but the data written."""
     attrs = {
         "period": float(r.period),
@@ -274,7 +274,7 @@ def make_room(path: Path, overwrite: bool) -> None:
         names = {p.name for p in path.iterdir() if not p.name.endswith(_LEFTOVERS)}
         if not names:
             return
-        attrs = _attributes(path)
+        attrs = root_attributes(path)
         if attrs is None or not _is_ours(attrs) or names - _OURS:
             alien = sorted(names - _OURS)
             raise StoreError(
@@ -302,7 +302,7 @@ def open_root(path: Path, schema: str = SCHEMA) -> zarr.Group:
             path=str(path),
         )
     with trouble(path, "read"):
-        attrs = _attributes(path)
+        attrs = root_attributes(path)
         if attrs is None or not _is_ours(attrs):
             raise StoreError(
                 f"{str(path)!r} is not a braingraph store: give the folder that was passed as "
@@ -330,7 +330,7 @@ def open_root(path: Path, schema: str = SCHEMA) -> zarr.Group:
         return zarr.open_group(str(path), mode="r", use_consolidated=False)
 
 
-def _attributes(path: Path) -> dict[str, Any] | None:
+def root_attributes(path: Path) -> dict[str, Any] | None:
     try:
         return zarr.open_group(str(path), mode="r", use_consolidated=False).attrs.asdict()
     except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -342,7 +342,7 @@ def find(path: Path, run_id: str, seconds: float) -> zarr.Group:
     deadline = time.monotonic() + seconds
     while True:
         with trouble(path, "opened"):
-            attrs = _attributes(path)
+            attrs = root_attributes(path)
             if attrs is not None and attrs.get("ready") and attrs.get("run_id") == run_id:
                 return zarr.open_group(str(path), mode="r+", use_consolidated=False)
         if time.monotonic() > deadline:

@@ -111,7 +111,7 @@ class Session:
         compiled, values = self.compiled, self.plan.values
         packed = compiled.parameters(values, self.plan.base)
         keys = compiled.keys(self.seed)
-        carry = compiled.start(values, self.plan.program.flat, self.seed, initial, history)
+        carry = compiled.start(packed, values, self.plan.program.flat, self.seed, initial, history)
         return carry, packed, keys
 
     def advance(

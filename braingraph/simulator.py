@@ -49,8 +49,9 @@ class Simulator:
     mesh : jax.sharding.Mesh, optional
         Devices with axes ``"unit"`` (each computes some units of the network), ``"batch"`` (each
         computes some replicas) or both, as in ``jax.make_mesh((8,), ("unit",))``. Results do not
-        depend on it. Default: all local devices when there are several and the network is large
-        enough to gain; ``explain()`` says.
+        depend on it, but for rounding where regions act on each other within a step or a block.
+        Default: all local devices when there are several and the network is large enough to gain;
+        ``explain()`` says.
 
     Examples
     --------
@@ -387,7 +388,8 @@ class Simulator:
         ``fn(params)`` returns arrays ``(time, unit)`` by monitor; it can be jitted, vmapped and
         differentiated. ``params`` maps paths to numbers or quantities: node and coupling
         parameters, weights, and delays. Delays may move by 10 % from their present values, and to
-        the next whole step; beyond, results are NaN. Zero weights and zero delays stay zero.
+        the next whole step; beyond, results are NaN. Zero weights and zero delays stay zero. It
+        runs on one device, whatever the mesh.
         """
         from braingraph.differentiable import as_function
 

@@ -161,7 +161,7 @@ def is_sweep(path: str | Path) -> bool:
 
 def _attributes(path: Path) -> dict[str, Any]:
     """Those of a sweep's store; empty where there is none."""
-    attrs = hierarchy._attributes(path) or {}
+    attrs = hierarchy.root_attributes(path) or {}
     return attrs if attrs.get("schema") == SCHEMA else {}
 
 
@@ -237,7 +237,7 @@ def _create(
     root.require_group("monitors")
     for r in contents.recordings:
         stacked = replace(r, batch=((_ROW, np.arange(rows)),))
-        hierarchy._create_monitor(root, stacked, chunks[r.name])
+        hierarchy.create_monitor(root, stacked, chunks[r.name])
     for result in contents.results:
         _create_result(root, result, rows, chunks[result.name])
     row = np.empty(math.prod(contents.shape), np.int64)
@@ -259,7 +259,7 @@ def _recording_chunks(r: Recording, simulations: int) -> tuple[int, ...]:
 
 
 def _result_chunks(r: Result, simulations: int) -> tuple[int, ...]:
-    most = max(1, min(simulations, hierarchy._CHUNK_BYTES // max(r.bytes, 1)))
+    most = max(1, min(simulations, hierarchy.CHUNK_BYTES // max(r.bytes, 1)))
     return (1 << most.bit_length() - 1, *(max(size, 1) for size in r.shape))
 
 

@@ -44,7 +44,7 @@ def write(path: Path, recordings: list[Recording], arrays: Arrays, **options: An
 @contextmanager
 def small_chunks() -> Iterator[None]:
     """Chunks of at most 40 numbers, 2 units wide, so that small runs have many."""
-    with patch.multiple(hierarchy, _CHUNK_BYTES=160, _WIDTH=2, _TIMES=5):
+    with patch.multiple(hierarchy, CHUNK_BYTES=160, _WIDTH=2, _TIMES=5):
         yield
 
 

@@ -8,10 +8,10 @@ import brainunit as u
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from programs import lowered
 
 import braingraph as bg
 from braingraph import edges, nodes
-from braingraph.compiler.values import collect
 
 UNITS = 40
 
@@ -33,12 +33,7 @@ def compiled_text(delayed: bool) -> tuple[str, bg.Simulator]:
     """The optimised program of a chunk, as XLA prints it."""
     sim = bg.Simulator(network(delayed), dt=0.1 * u.ms)
     sim.run(20 * u.ms, monitors={"cortex.x": 1 * u.ms}, progress=False)
-    (compiled,) = sim._compiled.values()
-    values = collect(compiled.program)[0]
-    packed = compiled.parameters(values)
-    carry = compiled.start(values, compiled.program.flat, 0)
-    arguments = (carry, packed, compiled.keys(0), np.int32(200), np.int32(5))
-    return compiled._chunk.lower(*arguments).compile().as_text(), sim
+    return lowered(sim).compile().as_text(), sim
 
 
 @pytest.fixture(scope="module")

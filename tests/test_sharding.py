@@ -16,13 +16,13 @@ import brainunit as u
 import jax
 import numpy as np
 import pytest
+from programs import lowered
 
 import braingraph as bg
 from braingraph import edges, nodes, observers
 from braingraph.compiler import compile_graph
 from braingraph.compiler.shard import place
 from braingraph.compiler.traffic import traffic
-from braingraph.compiler.values import collect
 from braingraph.devices import local_mesh, why_alone
 from braingraph.errors import ParameterError
 
@@ -169,10 +169,7 @@ def compiled_text(graph: bg.Graph, monitors: Any, devices: int) -> tuple[str, An
     sim = bg.Simulator(graph, dt=DT, mesh=mesh(1, devices))
     sim.run(STEPS * DT, monitors=monitors, progress=False)
     (compiled,) = sim._compiled.values()
-    values = collect(compiled.program)[0]
-    carry = compiled.start(values, compiled.program.flat, 0)
-    given = (carry, compiled.parameters(values), compiled.keys(0), np.int32(9), np.int32(1))
-    return compiled._chunk.lower(*given).compile().as_text(), compiled
+    return lowered(sim).compile().as_text(), compiled
 
 
 def computations(text: str) -> dict[str, str]:

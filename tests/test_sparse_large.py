@@ -15,6 +15,7 @@ import numpy as np
 import oracle
 import pytest
 from compare import difference, library
+from programs import lowered
 from scipy import sparse
 
 import braingraph as bg
@@ -110,20 +111,15 @@ def test_a_large_network_runs() -> None:
     assert "rows of sources" in sim.explain()
 
 
-def lowered(graph: bg.Graph) -> Any:
-    """The program of a chunk, as it is handed to XLA."""
+def ran(graph: bg.Graph) -> bg.Simulator:
     sim = bg.Simulator(graph, dt=0.1 * MS)
     sim.run(1 * MS, monitors={"a.x": 1 * MS}, progress=False)
-    (compiled,) = sim._compiled.values()
-    values = collect(compiled.program)[0]
-    carry = compiled.start(values, compiled.program.flat, 0)
-    given = (compiled.parameters(values), compiled.keys(0), np.int32(100), np.int32(5))
-    return compiled._chunk.lower(carry, *given)
+    return sim
 
 
 def test_what_is_compiled_does_not_grow_with_the_network() -> None:
     """As many operations; and for wide rows no slow library fusion, and no copy of the past."""
-    small, large_ = (lowered(large(size, 80 * size)) for size in (200, 8000))
+    small, large_ = (lowered(ran(large(size, 80 * size))) for size in (200, 8000))
     counts = [len(program.as_text().splitlines()) for program in (small, large_)]
     assert counts[1] < 1.3 * counts[0]
     text = small.compile().as_text()

@@ -109,7 +109,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """In chunks of at most 40 bytes."""
     store = tmp_path_factory.mktemp("sweeps") / "s.zarr"
-    with patch.multiple(hierarchy, _CHUNK_BYTES=40, _WIDTH=2):
+    with patch.multiple(hierarchy, CHUNK_BYTES=40, _WIDTH=2):
         ds = run(store)
     assert len(ds["cortex.x"].data.chunks[-1]) > 1 and len(ds["fc"].data.chunks[0]) == 3
     return store
@@ -152,7 +152,7 @@ def test_no_file_is_written_by_two_batches(size: int, limit: int, tmp_path: Path
 
     with (
         patch.object(sweep_store, "write", write),
-        patch.object(hierarchy, "_CHUNK_BYTES", limit),
+        patch.object(hierarchy, "CHUNK_BYTES", limit),
         patch("braingraph.batches.parallel", lambda: 1),
     ):
         run(root, batch_size=size)

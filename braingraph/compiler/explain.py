@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
 
 from braingraph.compiler.plan import Bundle, Group, Part, Program
@@ -105,10 +104,8 @@ def explain(compiled: Compiled, monitors: tuple[Monitor, ...], steps: int | None
     where: tuple[Tree, ...] = ()
     if compiled.devices is not None:
         where = (_devices(compiled),)
-    elif len(local := jax.local_devices()) > 1 and local[0].platform != "cpu":
-        from braingraph.devices import why_alone
-
-        where = (Tree(("devices", f"1 of {len(local)}: {why_alone(program, local)}")),)
+    elif compiled.alone:
+        where = (Tree(("devices", compiled.alone)),)
     children = (*tree.children, *replicas, *where, Tree(("monitors",), tuple(recorded)), *costs)
     return Tree(tree.columns, children).text()
 

@@ -1,7 +1,8 @@
 """Inside the program: what this device computes, and the one way to hear of the others.
 
-Arrays of a divided group hold this device's units, ``(place, *batch)``; ``exchange`` is the only
-collective there is. With one device tables are constants and nothing is exchanged.
+Arrays of a divided group hold this device's units, ``(place, *batch)``. ``exchange`` is how they
+hear of the others' (an all-gather); besides, ``everywhere`` says once a chunk whether all is well.
+With one device tables are constants and nothing is exchanged.
 """
 
 from __future__ import annotations
