@@ -202,14 +202,14 @@ class Compiled:
     def memory(self) -> int:
         """Bytes on each device: parameters, and three times states, rings and a chunk's samples.
 
-        Three times: what a chunk takes, what it gives, and what it works on. Measured, what a process
-        gained over this: 0.8 to 1.1 with 16 to 256 replicas of 90 regions, 1.25 and 0.9 with 32
-        and 64 of 500 (the output and the code counted too).
+        Three times: what a chunk takes, what it gives, and what it works on. Measured, what a
+        process gained over this: 0.8 to 1.1 with 16 to 256 replicas of 90 regions, 1.25 and 0.9
+        with 32 and 64 of 500 (the output and the code counted too).
         """
         engine, here = self.engine, self.engine.here
         size = np.dtype(engine.dtype).itemsize
         batch = int(np.prod(engine.batch, initial=1))
-        states = sum(here.size(g) * len(g.model._states) for g in self.program.groups)
+        states = sum(here.length(g, k) for g in self.program.groups for k in g.model._states)
         rings = sum(
             row_length(m) * m.channels * self.program.groups[m.source[0]].size
             for m in self.program.messages

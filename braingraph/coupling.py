@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -22,6 +22,10 @@ class Coupling(Component):
     with ``y`` the target's paired state. ``pre`` may return a tuple of channels; ``post`` then
     gets a tuple. Both are elementwise.
 
+    A class with ``pairwise = True`` is not summed before ``post``: that is evaluated for every
+    connection, with ``s`` its own message, without weight, ``y`` as before and ``w`` its weight;
+    the target receives the sum over its connections.
+
     Parameters
     ----------
     conn : array or sparse matrix (target, source), scalar, or None
@@ -32,6 +36,7 @@ class Coupling(Component):
         connection, ``(entries,)``.
     """
 
+    pairwise: ClassVar[bool] = False
     conn: Any = parameter(None, any_unit=True, free=True)
 
     def __init__(self, conn: Any = None, **given: Any) -> None:

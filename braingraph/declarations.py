@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from braingraph.parameters import Component
 
 UnitLike = Unit | str | Callable[[Any], Unit] | None
+SizeLike = Callable[[Any], int] | None
+OVER = ("mean", "last")
 
 
 # ---------------------------------------------------------------- values of signals
@@ -119,12 +122,16 @@ def spec(name: str, default: Any) -> ParameterSpec:
 
 # ---------------------------------------------------------------- signals
 class Signal:
-    """A declared signal. On a model in a graph it is read as a :class:`Port`."""
+    """A declared signal. On a model in a graph it is read as a :class:`Port`.
+
+    ``size``: how many values it has, a function of the model, when not one a unit. A vertex with
+    such a signal is computed as one: its units are not divided between devices.
+    """
 
     kind: ClassVar[str] = ""
 
-    def __init__(self, unit: UnitLike, doc: str) -> None:
-        self._unit, self.doc, self.name = unit, doc, ""
+    def __init__(self, unit: UnitLike, doc: str, size: SizeLike = None) -> None:
+        self._unit, self.doc, self.name, self.size = unit, doc, "", size
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -168,9 +175,10 @@ class State(Signal):
         *,
         unit: UnitLike = None,
         bounds: tuple[float | None, float | None] | None = None,
+        size: SizeLike = None,
         doc: str = "",
     ) -> None:
-        super().__init__(unit_of(init) if unit is None else unit, doc)
+        super().__init__(unit_of(init) if unit is None else unit, doc, size)
         self.init, self.bounds = init, self._plain(bounds)
 
     def _plain(self, bounds: Any) -> tuple[float | None, float | None] | None:
@@ -193,7 +201,9 @@ class Input(Signal):
     """A port where edges end. Each step it starts at ``default`` and adds up what arrives.
 
     ``state`` names the state that couplings such as the diffusive one compare the source with;
-    by default the one the input is named for (``x_inp`` -> ``x``).
+    by default the one the input is named for (``x_inp`` -> ``x``). ``over`` says what a node with
+    a clock of its own gets of the interval since its last step: its ``"mean"``, or the ``"last"``
+    sample.
     """
 
     kind = "input"
@@ -204,10 +214,16 @@ class Input(Signal):
         *,
         unit: UnitLike = None,
         state: str | None = None,
+        over: str = "mean",
+        size: SizeLike = None,
         doc: str = "",
     ) -> None:
-        super().__init__(unit_of(default) if unit is None else unit, doc)
-        self.default, self.state = default, state
+        super().__init__(unit_of(default) if unit is None else unit, doc, size)
+        if over not in OVER:
+            raise ModelError(
+                f"Input(over={over!r}): it must be 'mean' or 'last'.{did_you_mean(str(over), OVER)}"
+            )
+        self.default, self.state, self.over = default, state, over
 
 
 class StandardNormal(Signal):
@@ -215,12 +231,25 @@ class StandardNormal(Signal):
 
     kind = "noise"
 
-    def __init__(self, doc: str = "") -> None:
-        super().__init__(None, doc)
+    def __init__(self, *, size: SizeLike = None, doc: str = "") -> None:
+        super().__init__(None, doc, size)
+
+
+def _size_of(axes: Callable[[Any], Sequence[Any]]) -> SizeLike:
+    def size(model: Any) -> int:
+        lengths = (model.size if axis == "unit" else len(axis[1]) for axis in axes(model))
+        return math.prod(lengths)
+
+    return size
 
 
 class Output(Signal):
-    """A derived signal: decorates a method ``(self, s, i)``. ``size`` when not one value a unit.
+    """A derived signal: decorates a method ``(self, s, i)``.
+
+    ``axes``: a function of the model that lays its values, flat inside, out in what is recorded:
+    for each axis ``"unit"``, or a name and its coordinates. Their lengths give its size::
+
+        @Output(axes=lambda m: ("unit", ("frequency", m.frequencies)))
 
     The method stays callable on a model that stands in no graph, so other methods may use it::
 
@@ -232,10 +261,15 @@ class Output(Signal):
     kind = "output"
 
     def __init__(
-        self, unit: UnitLike = None, *, size: Callable[[Any], int] | None = None, doc: str = ""
+        self,
+        unit: UnitLike = None,
+        *,
+        size: SizeLike = None,
+        axes: Callable[[Any], Sequence[Any]] | None = None,
+        doc: str = "",
     ) -> None:
-        super().__init__(unit, doc)
-        self.size = size
+        super().__init__(unit, doc, size if axes is None else _size_of(axes))
+        self.axes = axes
         self.function: Callable[..., Any] | None = None
 
     def __call__(self, function: Callable[..., Any]) -> Output:

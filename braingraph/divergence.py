@@ -44,16 +44,16 @@ def _describe(session: Session, carry: Any, last: Any, time: float, steps: int) 
     for group in engine.program.groups:
         for name, value in now.get(group.number, {}).items():
             for path in group.paths:
-                values = np.asarray(value[group.span(path)])
+                values = np.asarray(value[group.values(path, name)])
                 bad = ~np.isfinite(values)
                 if not bad.any():
                     continue
                 unit, *replica = (int(k) for k in np.argwhere(bad)[0])
                 units = tuple(int(k) for k in np.flatnonzero(bad.reshape(len(values), -1).any(1)))
-                old = np.asarray(before[group.number][name][group.span(path)])
+                old = np.asarray(before[group.number][name][group.values(path, name)])
                 size = float(np.abs(old[bad]).max())
                 labels = engine.program.flat.vertices[path].labels
-                label = f" ('{labels[unit]}')" if labels else ""
+                label = f" ('{labels[unit]}')" if labels and unit < len(labels) else ""
                 label += f" of replica {replica[0]}" if replica else ""
                 signal = name if session.sim.single else f"{path}.{name}"
                 return DivergenceError(

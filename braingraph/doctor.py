@@ -20,8 +20,8 @@ def check_node(graph: Any, model: Node, name: str) -> None:
     if key in graph._checked:  # measured: a trace costs 5 ms, a lookup 20 us
         return
     model = abstract(model).with_values(_path=name)
-    states = {k: _value(model.size) for k in model._states}
-    inputs = {k: _value(model.size) for k in (*model._inputs, *model._normals)}
+    states = {k: _value(model.signal_size(k)) for k in model._states}
+    inputs = {k: _value(model.signal_size(k)) for k in (*model._inputs, *model._normals)}
 
     def everything(states: dict[str, Any], inputs: dict[str, Any], t: Any, n: Any) -> None:
         clock = evaluate.Clock(t, 0.1, n)

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from braingraph.component import Coupling, Node, Output, Signals
 from braingraph.errors import GraphError, ModelError, UnitError, did_you_mean
 from braingraph.units import (
+    ONE,
     TIME,
     Unit,
     attach,
@@ -85,6 +86,13 @@ def output(model: Node, name: str, states: Values, inputs: Values, clock: Clock)
     return jnp.broadcast_to(plain, (size,))
 
 
+def summed(coupling: Coupling, sums: tuple[Any, ...], units: tuple[Unit, ...]) -> Any:
+    """What ``post`` gets first: channels with their units, and that of the weights in them."""
+    conn = ONE if coupling.pairwise else unit_of(coupling.conn)
+    s = tuple(attach(c, conn * q) for c, q in zip(sums, units, strict=True))
+    return s if len(s) > 1 else s[0]
+
+
 class DeliveredUnitError(UnitError):
     """A coupling's result does not have the target's unit."""
 
@@ -111,9 +119,7 @@ def delivered(
     where: str,
 ) -> Any:
     """``post`` of the summed channels, plain, in the target's unit."""
-    conn_unit = unit_of(coupling.conn)
-    s = tuple(attach(c, conn_unit * q) for c, q in zip(sums, units, strict=True))
-    value = coupling.post(s if len(s) > 1 else s[0], y, attach(w, conn_unit))
+    value = coupling.post(summed(coupling, sums, units), y, attach(w, unit_of(coupling.conn)))
     if not same_dimension(unit_of(value), into):
         raise DeliveredUnitError(
             f"{where} carries {show(unit_of(value))} out of {type(coupling).__name__}, but its "

@@ -415,16 +415,16 @@ def _labels(labels: Any, model: Node, name: str) -> tuple[str, ...] | None:
         return model.labels
     if isinstance(labels, str) or not isinstance(labels, Iterable):
         raise ParameterError(
-            f"the labels of '{name}' must be a list of {model.size} names, but are "
+            f"the labels of '{name}' must be a list of {model.extent} names, but are "
             f"{brief(labels)}.",
             parameter="labels",
         )
     out = tuple(str(label) for label in labels)
-    if len(out) != model.size:
+    if len(out) not in (model.extent, model.size):
         raise ShapeError(
-            f"'{name}' has {model.size} units, but {len(out)} labels.",
+            f"'{name}' has {model.extent} units, but {len(out)} labels.",
             given=len(out),
-            needed=model.size,
+            needed=model.extent,
         )
     return out
 

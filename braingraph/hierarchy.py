@@ -155,6 +155,7 @@ def create_monitor(root: zarr.Group, r: Recording, chunks: tuple[int, ...]) -> N
         "node": r.node,
         "reduce": r.reduce,
         "batch": [dim for dim, _ in r.batch],
+        "axes": [[dim, size] for dim, size, _ in r.laid_out] if r.axes else [],
     }
     group = root.create_group(f"monitors/{r.name}", attributes=attrs)
     group.create_array(
@@ -182,8 +183,9 @@ def create_monitor(root: zarr.Group, r: Recording, chunks: tuple[int, ...]) -> N
         times[begin:end] = r.times(begin, end)
     for dim, values in r.batch:
         _create_coordinate(group, dim, values.values, values.attrs)
-    if r.labels is not None:
-        _create_coordinate(group, r.node, np.array(r.labels, dtype=object), {})
+    for dim, _, along in r.laid_out:
+        if along is not None:
+            _create_coordinate(group, dim, along.values, along.attrs)
 
 
 def _create_coordinate(group: zarr.Group, dim: str, values: Any, attrs: Mapping[str, Any]) -> None:
@@ -220,6 +222,10 @@ def recording_of(group: zarr.Group, name: str) -> Recording:
         start=attrs["start"],
         reduce=attrs["reduce"],
         dtype=str(data.dtype),
+        axes=tuple(
+            (dim, _coordinate_in(group, dim) if dim in group else size)
+            for dim, size in attrs["axes"]
+        ),
     )
 
 

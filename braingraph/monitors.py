@@ -95,6 +95,7 @@ class Monitor:
     node: str  # name of its unit dimension
     units: int
     labels: tuple[str, ...] | None
+    axes: tuple[tuple[str, Any], ...] = ()  # what its values are laid out along, if not units
 
     def sampler(self, transient: int) -> Sampler:
         """Its sampler; intervals are counted from the end of the transient."""
@@ -198,7 +199,7 @@ def _signal(given: Any, graph: Graph, single: bool) -> str:
 def resolve(program: Program, records: Mapping[str, Record], single: bool) -> tuple[Monitor, ...]:
     """Records -> monitors that read the program's groups."""
     found = tuple(_resolve(program, name, record, single) for name, record in records.items())
-    dims = {"time", "replica", *(m.node for m in found)}
+    dims = {"time", "replica", *(m.node for m in found), *(dim for m in found for dim, _ in m.axes)}
     for monitor in found:
         if monitor.name in dims:
             raise ParameterError(
@@ -210,6 +211,7 @@ def resolve(program: Program, records: Mapping[str, Record], single: bool) -> tu
 
 
 def _resolve(program: Program, name: str, record: Record, single: bool) -> Monitor:
+    axes: tuple[tuple[str, Any], ...] = ()
     if callable(record.path):
         computed = _probe(program, record.path, name, single)
         read: Units | Computed = computed
@@ -219,6 +221,7 @@ def _resolve(program: Program, name: str, record: Record, single: bool) -> Monit
         read, paths = _units(program, path, signal), (path,)
         model = program.flat.vertices[path]
         unit, units = model.signals()[signal].unit(model), model.signal_size(signal)
+        axes = _axes(model, signal, "unit" if single else path)
     clocks = {program.group_of(p).every for p in paths}
     if len(clocks) > 1:
         raise ClockError(
@@ -231,18 +234,35 @@ def _resolve(program: Program, name: str, record: Record, single: bool) -> Monit
         what = f"the interval of monitor '{name}'"
         period = whole_steps(milliseconds(record.every, what), clock * program.dt, what)
     model = program.flat.vertices[paths[0]]
-    one = len(paths) == 1 and units == model.size
+    one = len(paths) == 1 and units == model.extent and not axes
     node = ("unit" if single else paths[0]) if one else f"{name}.unit"
-    labels = model.labels if one else None
+    labels = model.labels if one and len(model.labels or ()) == units else None
     mean = record.reduce == "mean"
-    return Monitor(name, read, read.slots, period, clock, mean, unit, node, units, labels)
+    return Monitor(name, read, read.slots, period, clock, mean, unit, node, units, labels, axes)
+
+
+def _axes(model: Node, signal: str, node: str) -> tuple[tuple[str, Any], ...]:
+    """The dimensions of an output that declares them: names, and coordinates or a size."""
+    declared = getattr(model.signals()[signal], "axes", None)
+    if declared is None:
+        return ()
+    out: list[tuple[str, Any]] = []
+    for axis in declared(model):
+        if axis != "unit":
+            out.append((axis[0], axis[1]))
+            continue
+        count = sum(dim == node or dim.startswith(f"{node}_") for dim, _ in out)
+        labelled = len(model.labels or ()) == model.size
+        along = model.labels if labelled else model.size
+        out.append((f"{node}_{count + 1}" if count else node, along))
+    return tuple(out)
 
 
 def _units(program: Program, path: str, signal: str) -> Units:
     group, model = program.group_of(path), program.flat.vertices[path]
     span, slot = group.span(path), (group.number, signal)
-    if span == slice(0, group.size) or model.signal_size(signal) != model.size:
-        return Units(slot)  # outputs of a size of their own stand alone
+    if span == slice(0, group.size) or model.signals()[signal].size is not None:
+        return Units(slot)  # signals of a size of their own stand alone
     return Units(slot, span.start, span.stop)
 
 

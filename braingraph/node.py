@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
@@ -91,7 +92,7 @@ class Node(Component):
             name: given.get(f"init_{name}", state.init) for name, state in self._states.items()
         }
         for name, init in self._inits.items():
-            _check_init(self, name, init, shape)
+            _check_init(self, name, init)
 
     @property
     def size(self) -> int:
@@ -109,12 +110,24 @@ class Node(Component):
         """Every declared signal by name: states, outputs, inputs, normals."""
         return {**self._states, **self._outputs, **self._inputs, **self._normals}
 
+    def signal_shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a signal's values: that of the units, unless it has a size of its own."""
+        size = self.signals()[name].size
+        return self.in_size if size is None else (int(size(self)),)
+
     def signal_size(self, name: str) -> int:
         """How many values the signal has."""
-        signal = self.signals()[name]
-        if isinstance(signal, Output) and signal.size is not None:
-            return signal.size(self)
-        return self.size
+        return math.prod(self.signal_shape(name))
+
+    @property
+    def extent(self) -> int:
+        """How many values a sample of it has: the units, or what all its signals have instead.
+
+        The states and outputs of a lead field are all of the size of the sensors.
+        """
+        sizes = {self.signal_size(k) for k in (*self._states, *self._outputs)}
+        laid_out = any(output.axes for output in self._outputs.values())
+        return sizes.pop() if len(sizes) == 1 and not laid_out else self.size
 
     def internal_edges(self) -> list[InternalEdge]:
         """Edges a composite node brings along, from and to itself. None by default."""
@@ -250,10 +263,10 @@ def _check_class(cls: type[Node]) -> None:
         raise ModelError(f"{cls.__name__} declares both derivative and update: keep one.")
 
 
-def _check_init(model: Node, name: str, init: Any, shape: tuple[int, ...]) -> None:
+def _check_init(model: Node, name: str, init: Any) -> None:
     if callable(init) or hasattr(init, "draw"):
         return
-    where = f"{type(model).__name__}.init_{name}"
+    where, shape = f"{type(model).__name__}.init_{name}", model.signal_shape(name)
     value = numbers(
         strip(init, model._states[name].unit(model), where), where, parameter=f"init_{name}"
     )

@@ -51,6 +51,8 @@ class Recording:
     reduce : str, default "sample"
         ``"sample"``: the value at that time; ``"mean"``: the mean over the interval.
     dtype : str, default "float32"
+    axes : tuple of (name, size or values), default ()
+        Dimensions that a sample is laid out in, row after row, instead of that of units.
 
     Raises
     ------
@@ -69,9 +71,15 @@ class Recording:
     start: float = 0.0
     reduce: str = "sample"
     dtype: str = "float32"
+    axes: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        axes = tuple(
+            (dim, along if isinstance(along, int) else _coordinate(dim, along, self.name))
+            for dim, along in self.axes
+        )
+        object.__setattr__(self, "axes", axes)
         batch = tuple((dim, _coordinate(dim, values, self.name)) for dim, values in self.batch)
         object.__setattr__(self, "batch", batch)
         if self.labels is not None:
@@ -82,7 +90,7 @@ class Recording:
                     "units: give one label for each unit.",
                     path=self.name,
                 )
-        dims = (*(dim for dim, _ in batch), self.node)
+        dims = (*(dim for dim, _ in batch), self.node, *(dim for dim, _ in axes))
         for k, dim in enumerate(dims):
             if dim in _TAKEN or dim in dims[:k] or not dim or "/" in dim:
                 raise RunError(
@@ -105,6 +113,22 @@ class Recording:
         return (*(dim for dim, _ in self.batch), "time", self.node)
 
     @property
+    def laid_out(self) -> tuple[tuple[str, int, xr.Variable | None], ...]:
+        """The dimensions of one sample in a dataset: name, size, and coordinates if there are any.
+
+        Labels are objects, not "<U": the latter has no Zarr v3 specification and warns when saved.
+        """
+        if not self.axes:
+            labels = None
+            if self.labels is not None:
+                labels = xr.Variable((self.node,), np.array(self.labels, dtype=object))
+            return ((self.node, self.units, labels),)
+        return tuple(
+            (dim, along, None) if isinstance(along, int) else (dim, along.size, along)
+            for dim, along in self.axes
+        )
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The sizes of ``dims`` when the run is complete."""
         return (*(values.size for _, values in self.batch), self.samples, self.units)
@@ -124,7 +148,8 @@ def to_dataset(
 ) -> xr.Dataset:
     """Recorded arrays as one labelled dataset.
 
-    Every recording is a data variable with dimensions (*batch, time, unit) and the attributes
+    Every recording is a data variable with dimensions (*batch, time, unit), or its own ``axes`` in
+    the place of units, and the attributes
     ``units``, ``long_name`` and ``reduce``. The unit dimension is called after the node and has
     the labels as its coordinate, if there are any; two monitors of one node share it. Time is in
     ms. The shortest period has the dimension ``time``; every other period has a dimension of its
@@ -164,13 +189,12 @@ def to_dataset(
         value = arrays[r.name]
         value = value if isinstance(value, da.Array) else np.asarray(value)
         value = value[..., : lengths[time], :].astype(r.dtype, copy=False)
-        dims = (*r.dims[:-2], time, r.node)
+        value = value.reshape(*value.shape[:-1], *(size for _, size, _ in r.laid_out))
+        dims = (*r.dims[:-2], time, *(dim for dim, _, _ in r.laid_out))
         data[r.name] = (dims, value, {"units": r.unit, "long_name": r.name, "reduce": r.reduce})
         coords[time] = (time, r.times(0, lengths[time]), dict(TIME_ATTRS))
         coords.update(r.batch)
-        if r.labels is not None:
-            # Objects, not "<U": the latter has no Zarr v3 specification and warns when saved.
-            coords[r.node] = (r.node, np.array(r.labels, dtype=object))
+        coords |= {dim: along for dim, _, along in r.laid_out if along is not None}
     return xr.Dataset(data, coords, plain(attrs))
 
 
@@ -189,10 +213,10 @@ def check_together(recordings: Sequence[Recording]) -> dict[str, str]:
             raise RunError(f"Two monitors are called {r.name!r}: rename one.", path=r.name)
         seen.add(r.name)
         meanings = {dim: ("batch", values) for dim, values in r.batch}
-        meanings[r.node] = ("node", r.units)
-        if r.labels is not None:
-            # Not every monitor of a node need know its labels.
-            meanings[f"{r.node}/labels"] = ("labels", r.labels)
+        for dim, size, along in r.laid_out:
+            meanings[dim] = ("node", size)
+            if along is not None:  # not every monitor of a node need know its labels
+                meanings[f"{dim}/labels"] = ("labels", along)
         for dim, (kind, what) in meanings.items():
             before, other = known.setdefault(dim, (kind, what))
             if before != kind or not _same(other, what):

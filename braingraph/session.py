@@ -88,6 +88,7 @@ class Session:
             steps * m.clock * self.dt,
             "mean" if m.mean else "sample",
             np.dtype(self.compiled.engine.dtype).name,
+            m.axes,
         )
 
     def finished(self, sampler: Sampler, steps: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,19 +28,19 @@ def init_state(model: Node, batch_size: int | None, seed: int) -> Signals:
     batch = () if batch_size is None else (batch_size,)
     out = {}
     for name, state in model._states.items():
-        init, unit = model._inits[name], state.unit(model)
+        init, unit, shape = model._inits[name], state.unit(model), model.signal_shape(name)
         if hasattr(init, "draw"):
             # A simulator of a single node draws for this path.
             words = random.path_words(f"{model.path or ALONE}.{name}")
             drawn = [
-                init.draw(model, *random.key(seed, words, r), (model.size,), unit=unit)
+                init.draw(model, *random.key(seed, words, r), (math.prod(shape),), unit=unit)
                 for r in range(batch_size or 1)
             ]
-            value = jnp.stack(drawn).reshape(*batch, *model.in_size)
+            value = jnp.stack(drawn).reshape(*batch, *shape)
         else:
-            plain = init(model.in_size) if callable(init) else init
+            plain = init(shape) if callable(init) else init
             value = jnp.asarray(strip(plain, unit, f"init_{name}"), dtype)
-            value = jnp.broadcast_to(value, (*batch, *model.in_size))
+            value = jnp.broadcast_to(value, (*batch, *shape))
         out[name] = attach(value.astype(dtype), unit)
     return Signals(out)
 
@@ -71,7 +72,7 @@ def update(
             parameter=missing[0],
         )
     x = {k: jnp.asarray(strip(state[k], s.unit(model), k)) for k, s in model._states.items()}
-    batch = next(iter(x.values())).shape[: -len(model.in_size)] if x else ()
+    batch = next((v.shape[: v.ndim - len(model.signal_shape(k))] for k, v in x.items()), ())
     x = {k: _flat(model, k, v, batch) for k, v in x.items()}
     held = {}
     for name, port in known.items():
@@ -83,8 +84,7 @@ def update(
     new, outputs = function(x, held)
 
     def shown(name: str, value: Any) -> Any:
-        if model.signal_size(name) == model.size:
-            value = value.reshape(*batch, *model.in_size)
+        value = value.reshape(*batch, *model.signal_shape(name))
         return attach(value, model.signals()[name].unit(model))
 
     states = {k: shown(k, v) for k, v in new.items()}
@@ -92,17 +92,18 @@ def update(
 
 
 def _flat(model: Node, name: str, value: Any, batch: tuple[int, ...]) -> Any:
-    """One value a unit, side by side, for every replica."""
+    """A signal's values side by side, for every replica."""
+    shape = model.signal_shape(name)
     try:
-        spread = jnp.broadcast_to(value, (*batch, *model.in_size))
+        spread = jnp.broadcast_to(value, (*batch, *shape))
     except ValueError:
         raise ShapeError(
             f"{name} has shape {value.shape}, which does not broadcast to the units "
-            f"{model.in_size}{f' of {batch} replicas' if batch else ''}.",
+            f"{shape}{f' of {batch} replicas' if batch else ''}.",
             given=value.shape,
-            needed=(*batch, *model.in_size),
+            needed=(*batch, *shape),
         ) from None
-    return spread.reshape(*batch, model.size)
+    return spread.reshape(*batch, math.prod(shape))
 
 
 def _refuse_unknown(model: Node, kind: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -163,10 +164,10 @@ class _Alone:
 
     def _delivered(self, edge: InternalEdge, x: Values) -> Any:
         model, coupling = self.model, edge.coupling
-        if edge.delay is not None or edge.source not in x:
+        if edge.delay is not None or edge.source not in x or coupling.pairwise:
             raise ModelError(
-                f"{type(model).__name__} has edges inside that need its past or its outputs: run "
-                "it in a Simulator.",
+                f"{type(model).__name__} has edges inside that need its past, its outputs, or all "
+                "pairs of units: run it in a Simulator.",
                 path=model.path,
             )
         signals = model.signals()

@@ -28,7 +28,7 @@ def drawn(graph: bg.Graph, seed: int, replica: int = 0) -> Any:
 
     def normals(path: str, signal: str, step: int) -> np.ndarray:
         k0, k1 = random.key(seed, random.path_words(f"{path}.{signal}"), replica)
-        units = np.arange(graph.models()[path].size, dtype=np.uint32)
+        units = np.arange(graph.models()[path].signal_size(signal), dtype=np.uint32)
         drawn: np.ndarray = np.asarray(random.normals(k0, k1, step, 1, units, np.float64))[0]
         return drawn
 

@@ -2,8 +2,9 @@
 
 NumPy float64, one step, one edge and one pair of units at a time; every message sample is kept.
 It reads the description (``graph.models()``, ``graph.all_edges()``) and shares no code with the
-compiler, the integrators or the models: their equations are restated in ``oracle_models``. The
-rules it follows are the docstring of ``braingraph.compiler``. Where those leave a choice:
+compiler, the integrators or the models: equations are restated in ``oracle_models`` and
+``oracle_couplings``. It follows the docstring of ``braingraph.compiler``. Where that leaves a
+choice:
 
 a. A sample at t_{n+1} is the stage (1, x_{n+1}) of step n: it sees the noise and array inputs of
    step n, the new states of ``update`` nodes, and n as the newest sample of delayed messages.
@@ -23,6 +24,7 @@ from typing import Any
 
 import brainunit as u
 import numpy as np
+import oracle_couplings as couplings
 import oracle_models as laws
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -63,6 +65,7 @@ class Wire:
     paired: str | None
     clock: int  # of the source
     channels: int
+    pair: Callable[[Array, Array], Array] | None  # what one connection carries, if no sum does
     samples: dict[int, Array] = field(default_factory=dict)
 
 
@@ -131,7 +134,8 @@ class Interpreter:
             "target": target.signals()[inp].unit(target),
             "state": target._states[paired].unit(target) if paired else u.UNITLESS,
         }
-        pre, post = laws.coupling(edge.coupling, units)
+        pre, post = couplings.coupling(edge.coupling, units)
+        pair = couplings.pairwise(edge.coupling, units)
         conn = edge.coupling.conn
         plain = np.eye(shape[0]) if conn is None else np.array(u.get_magnitude(conn), float)
         delay = np.zeros(()) if edge.delay is None else np.asarray(edge.delay, float)
@@ -141,10 +145,10 @@ class Interpreter:
         if edge.interpolation == "nearest":
             ratio = np.rint(ratio)
         path, clock = edge.target.rpartition(".")[0], self._clock_of(edge.source)
-        assert clock == 1 or (clock == self.clock[path] and not ratio.any()), edge
+        assert clock == 1 or (self.clock[path] % clock == 0 and not ratio.any()), edge
         y = f"{path}.{paired}" if paired else None
         channels = len(pre(np.ones(shape[1])))
-        return Wire(edge, pre, post, np.broadcast_to(plain, shape), ratio, y, clock, channels)
+        return Wire(edge, pre, post, np.broadcast_to(plain, shape), ratio, y, clock, channels, pair)
 
     def _clock_of(self, port: str) -> int:
         return self.clock[port.rpartition(".")[0]]
@@ -179,7 +183,7 @@ class Interpreter:
         if kind == "input":
             return self._arriving(at, port)
         if kind == "noise":
-            zeros = np.zeros(model.size)
+            zeros = np.zeros(model.signal_size(name))
             return zeros if self.normals is None else self.normals(path, name, at.n) + zeros
         out = laws.output(model, name, *self._views(at, path))
         return np.broadcast_to(np.asarray(out, float), model.signal_size(name))
@@ -194,11 +198,17 @@ class Interpreter:
         return laws.Pull(read), laws.Pull(lambda name: clock[name] if name in clock else read(name))
 
     def _arriving(self, at: Moment, port: str) -> Array:
-        """An input: its default, every edge that ends there, and what the caller adds."""
+        """An input: its default, every edge that ends there, and what the caller adds.
+
+        Of a slower node's, what this moment's clock adds to it.
+        """
+        total = self._defaults(port.rpartition(".")[0])[port]
+        if self._clock_of(port) > at.clock:
+            total = np.zeros_like(total)
         if at.clock == 1:
-            total = self._defaults(port.rpartition(".")[0])[port] + self._given(at, port)
-        else:
-            total = at.means[port]
+            total = total + self._given(at, port)
+        if port in at.means:
+            total = total + at.means[port]
         for wire in self.wires:
             if wire.edge.target == port and wire.clock == at.clock:
                 total = total + self._delivered(at, wire)
@@ -213,12 +223,14 @@ class Interpreter:
         """``post(sum_j conn[i, j] m_j(t - d_ij), y_i, sum_j conn[i, j])`` for every target i."""
         targets, sources = wire.weights.shape
         total = np.zeros((wire.channels, targets))
+        y = self.value(at, wire.paired) if wire.paired else None
         for i in range(targets):
             for j in range(sources):
                 if wire.weights[i, j] != 0:
-                    message = self._message(at, wire, wire.steps[i, j])
-                    total[:, i] += wire.weights[i, j] * message[:, j]
-        y = self.value(at, wire.paired) if wire.paired else None
+                    heard = self._message(at, wire, wire.steps[i, j])[:, j]
+                    if wire.pair:
+                        heard = wire.pair(heard, np.zeros(1) if y is None else y[i : i + 1])
+                    total[:, i] += wire.weights[i, j] * heard
         return wire.post(total, y, wire.weights.sum(axis=1))
 
     # ------------------------------------------------------------ messages and delays
@@ -267,7 +279,8 @@ class Interpreter:
         if name in model._states:
             return self.start[port]
         states = {f"{path}.{x}": self.past(f"{path}.{x}", k) for x in model._states}
-        quiet = self._defaults(path) | {f"{path}.{z}": np.zeros(model.size) for z in model._normals}
+        quiet = self._defaults(path)
+        quiet |= {f"{path}.{z}": np.zeros(model.signal_size(z)) for z in model._normals}
         return self.value(Moment(0, 0.0, states, self.dt, seen=quiet), port)
 
     # ------------------------------------------------------------ one step
@@ -339,21 +352,31 @@ class Interpreter:
     def run(self, steps: int) -> dict[str, Array]:
         rows: dict[str, list[Array]] = {}
         clocks = {m: [p for p in self.models if self.clock[p] == m] for m in self.clock.values()}
-        slow = [path for path, m in self.clock.items() if m > 1]
-        waiting = [f"{path}.{name}" for path in slow for name in self.models[path]._inputs]
-        heard: dict[str, list[Array]] = {port: [] for port in waiting}
+        inputs = [f"{path}.{name}" for path, m in self.models.items() for name in m._inputs]
+        heard: dict[tuple[str, int], list[Array]] = {}  # inputs of slower nodes, by what feeds them
         for n in range(steps):
-            end = self._step(rows, clocks.get(1, []), n, 1, {})
-            for wire in self.wires:
-                if wire.clock == 1:
-                    wire.samples[n + 1] = wire.pre(self.value(end, wire.edge.source))
-            for port in waiting:
-                heard[port].append(self.value(end, port))
-            for m, paths in clocks.items():
-                if m > 1 and (n + 1) % m == 0:
-                    means = {port: np.mean(heard[port][-m:], axis=0) for port in waiting}
-                    self._step(rows, paths, (n + 1) // m - 1, m, means)
+            for m in sorted({1, *clocks}):
+                if (n + 1) % m:
+                    continue
+                means = self._gathered(heard, m)
+                end = self._step(rows, clocks.get(m, []), (n + 1) // m - 1, m, means)
+                for wire in self.wires:
+                    if wire.clock == m == 1:
+                        wire.samples[n + 1] = wire.pre(self.value(end, wire.edge.source))
+                for port in inputs:
+                    if self._clock_of(port) > m:
+                        heard.setdefault((port, m), []).append(self.value(end, port))
         return {port: np.array(values) for port, values in rows.items()}
+
+    def _gathered(self, heard: Mapping[tuple[str, int], list[Array]], m: int) -> dict[str, Array]:
+        """What the inputs of nodes of clock ``m`` got from each faster clock in the interval."""
+        out: dict[str, Array] = {}
+        for (port, faster), values in heard.items():
+            if self._clock_of(port) == m:
+                last = self._model(port)._inputs[port.rpartition(".")[2]].over == "last"
+                mean = values[-1] if last else np.mean(values[-(m // faster) :], axis=0)
+                out[port] = out.get(port, 0.0) + mean
+        return out
 
     def _step(
         self,
@@ -391,12 +414,13 @@ def _initial(model: Any, name: str, given: Any) -> Array:
     init = model._inits[name] if given is None else given
     if hasattr(init, "draw"):
         raise ValueError(f"init_{name} is drawn from the run's seed: give it in initial=")
+    shape, size = model.signal_shape(name), model.signal_size(name)
     if callable(init):
-        init = init(model.in_size)
+        init = init(shape)
     plain = np.asarray(_plain(init, model._states[name].unit(model)), float)
-    if plain.ndim and plain.shape == (model.size,):
+    if plain.ndim and plain.shape == (size,):
         return plain.copy()
-    return np.broadcast_to(plain, model.in_size).ravel().copy()
+    return np.broadcast_to(plain, shape).ravel().copy()
 
 
 def _phi(z: Array) -> Array:

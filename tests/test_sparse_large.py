@@ -20,7 +20,7 @@ from scipy import sparse
 
 import braingraph as bg
 from braingraph import edges, nodes
-from braingraph.compiler import compile_graph, transport
+from braingraph.compiler import compile_graph, packing, transport
 from braingraph.compiler.shard import place
 from braingraph.compiler.values import collect, pack_parts
 
@@ -135,11 +135,11 @@ def test_one_unit_that_hears_all_costs_what_it_hears() -> None:
     rng = np.random.default_rng(0)
     degrees = np.concatenate([rng.poisson(20, 9_990), [50_000] * 3, [9_000] * 7])
     row = np.repeat(np.arange(len(degrees), dtype=np.int32), degrees)
-    plan = transport.buckets(row, len(degrees))
+    plan = packing.buckets(row, len(degrees))
     assert len(plan) <= 16
     assert sum(b.slots.size for b in plan) < 2 * len(row)
     wide = max(plan, key=lambda b: b.slots.shape[1])
-    assert len(wide.chunked(far=True)) <= transport.MOST_CHUNKS
+    assert len(wide.chunked(far=True)) <= packing.MOST_CHUNKS
     found = np.sort(np.concatenate([b.slots[b.slots >= 0] for b in plan]))
     np.testing.assert_array_equal(found, np.arange(len(row)))
 
@@ -162,7 +162,7 @@ def test_wide_rows_add_up_alike_on_any_number_of_devices() -> None:
 
 def test_wide_rows_agree_with_the_oracle(x64: None) -> None:
     """Rows so wide that they are summed in chunks, of unequal length, and one row of all."""
-    size = 3 * transport.WIDE // 2
+    size = 3 * packing.WIDE // 2
     rng = np.random.default_rng(2)
     conn = rng.uniform(0, 1, (size, size)) * (rng.random((size, size)) < 0.8) / size
     conn[0] = 1 / size
@@ -177,7 +177,7 @@ def test_wide_rows_agree_with_the_oracle(x64: None) -> None:
         return g
 
     (bundle,) = compile_graph(graph(sparse.csr_array), 0.1, "heun").bundles
-    plan = transport.buckets(bundle.parts[0].entries.row, bundle.rows)
+    plan = packing.buckets(bundle.parts[0].entries.row, bundle.rows)
     assert plan[0].chunked(far=False).ndim == 3
     found = library(graph(sparse.csr_array), 0.1, 12, "heun", monitors=["a.x"])
     want = oracle.simulate(graph(np.asarray), 0.1, 12, "heun")

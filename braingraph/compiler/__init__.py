@@ -28,9 +28,11 @@ with c = 0 for Euler, 0 and 1 for Heun, 0, 1/2, 1/2, 1 for RK4.
 6. **A sample of a monitor at t_{n+1}** is the stage (1, x_{n+1}) of step n: it shows the states
    x_{n+1}, messages at t_{n+1} with n as the newest sample, and what step n held. ``mean``
    averages the samples of the interval.
-7. **A node with a clock of its own** (period P = m dt) is stepped once every m steps, from the mean
-   over the interval of its inputs' samples; it is sampled at multiples of P. Nodes of one clock
-   are a network of their own, whose edges act within its stages; they feed no faster node.
+7. **A node with a clock of its own** (period P = m dt) is stepped once every m steps, after all
+   faster nodes, and sampled at multiples of P. Nodes of one clock are a network of their own, whose
+   edges act within its stages. What reaches an input from faster nodes is held over its step: for
+   each faster clock (P is a multiple of it) the mean over the interval of what its nodes send, or
+   with ``Input(over="last")`` the last sample. They feed no faster node.
 8. **History.** Before t = 0 a state has its initial value, or what ``history=`` gives (before the
    oldest sample given, that one). Outputs follow from the states' history, with inputs at their
    defaults, no noise, and t = 0.

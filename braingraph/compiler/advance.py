@@ -16,13 +16,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from braingraph.compiler import noise, sampling, transport
+from braingraph.compiler import noise, packing, sampling, transport
 from braingraph.compiler.here import everywhere
 from braingraph.compiler.lower import Array, Carry, Engine, Moment, States
 from braingraph.compiler.plan import Bundle, Group, Message, Slot
-from braingraph.compiler.sampling import Sampler, Units
+from braingraph.compiler.sampling import Link, Sampler, Units
 from braingraph.compiler.values import message_of
 from braingraph.integrate import STAGES
+from braingraph.units import magnitude
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,17 @@ class Advance:
         self.capacity = capacity  # steps a chunk can hold samples of
         self.unrolled = unrolled  # a scan of fixed length, which can be differentiated
         self.B = engine.block_steps
-        self.slow_inputs = tuple(
-            (clock, slot)
-            for clock, groups in engine.slow.items()
-            for slot in engine.inputs_of(groups)
+        # what the fast steps gather, and what those of slower clocks do: monitors, then links
+        self.fast_links = tuple(link for link in engine.links if link.source == 1)
+        self.slow_links = tuple(link for link in engine.links if link.source > 1)
+        self.inner = (
+            *(s for s in engine.samplers if s.clock == 1),
+            *(link.sampler for link in self.fast_links),
         )
-        self.inner = tuple(s for s in engine.samplers if s.clock == 1) + tuple(
-            Sampler((slot,), Units(slot), clock, True) for clock, slot in self.slow_inputs
+        self.outer = (
+            *(s for s in engine.samplers if s.clock > 1),
+            *(link.sampler for link in self.slow_links),
         )
-        self.outer = tuple(s for s in engine.samplers if s.clock > 1)
 
     # ------------------------------------------------------------ a chunk
     def run(self, carry: Carry, packed: Any, keys: Any, end: Array, blocks: Any) -> Any:
@@ -86,24 +89,24 @@ class Advance:
         done = [
             sampling.first_row(s, k) - o for s, k, o in zip(self.inner, bases, origins, strict=True)
         ]
-        many = len(self.inner) - len(self.slow_inputs)
-        slow, outer, slow_partial = self._slow(carry, packed, keys, loop, buffers[many:])
+        many = len(self.inner) - len(self.fast_links)
+        slow, outer = self._slow(carry, packed, keys, loop, buffers[many:])
         del loop["tails"]
         new = {
             **loop,
             "partial": [b[d] for b, d in zip(buffers, done, strict=True)],
             "slow": slow,
-            "slow_partial": slow_partial,
+            "slow_partial": [rows[count] for rows, count in outer],
         }
         inner = iter(list(zip(buffers[:many], done[:many], strict=True)))
-        outer_ = iter(outer)
+        outer_ = iter(outer)  # its monitors come first
         out = [next(inner) if s.clock == 1 else next(outer_) for s in self.engine.samplers]
         finite = self.here.all_finite({**new["x"], **slow})
         return new, out, everywhere(finite, self.axes)
 
     def _bases(self, k: Array, n: Array) -> list[Array]:
         """Monitors count from the run's start, clocks of slow nodes from t = 0."""
-        slow = len(self.slow_inputs)
+        slow = len(self.fast_links)
         return [k] * (len(self.inner) - slow) + [n] * slow
 
     # ------------------------------------------------------------ a block
@@ -246,9 +249,9 @@ class Advance:
             if part.transport == "block"
         ]
 
-    def _taps(self, part: Any) -> transport.Taps:
+    def _taps(self, part: Any) -> packing.Taps:
         cubic = self.program.method == "rk4"
-        return transport.taps(jnp.zeros(1), part.aligned, cubic, jnp)
+        return packing.taps(jnp.zeros(1), part.aligned, cubic, jnp)
 
     def _sets(
         self, bundle: Bundle, k: int, m: Message, loop: Any, packed: Any, back: int, width: int
@@ -328,18 +331,27 @@ class Advance:
 
     # ------------------------------------------------------------ nodes with a clock of their own
     def _slow(
-        self, carry: Carry, packed: Any, keys: Any, loop: Any, means: list[Array]
-    ) -> tuple[States, list[Any], list[Array]]:
-        """Step every slow node through the intervals this chunk finished, from their means."""
+        self, carry: Carry, packed: Any, keys: Any, loop: Any, heard: list[Array]
+    ) -> tuple[States, list[tuple[Array, Array]]]:
+        """Step every slow node through the intervals this chunk finished, faster clocks first.
+
+        Returns their states, and for every sampler of ``outer`` its rows and how many are final.
+        """
         states: States = dict(carry["slow"])
         out: dict[int, tuple[Array, Array]] = {}
+        links = dict(zip(self.fast_links, heard, strict=True))
+        monitors = len(self.outer) - len(self.slow_links)
         for clock, groups in self.engine.slow.items():
-            stage = _SlowStage(self, clock, groups, packed, keys, carry, means)
+            stage = _SlowStage(self, clock, groups, packed, keys, carry, links)
             moved, buffers = stage.run(loop["n"] // clock)
             states |= moved
             out |= buffers
-        ordered = [out[j] for j in range(len(self.outer))]
-        return states, ordered, [rows[done] for rows, done in ordered]
+            links |= {
+                self.slow_links[j - monitors]: rows
+                for j, (rows, _) in buffers.items()
+                if j >= monitors
+            }
+        return states, [out[j] for j in range(len(self.outer))]
 
 
 @dataclass(frozen=True)
@@ -352,7 +364,7 @@ class _SlowStage:
     packed: Any
     keys: Any
     carry: Carry
-    means: list[Array]
+    links: Mapping[Link, Array]  # what was gathered for each interval, (row, value, *batch)
 
     def run(self, end: Array) -> tuple[States, dict[int, tuple[Array, Array]]]:
         """Step to the clock's step ``end``; the new states and the samplers' buffers."""
@@ -360,7 +372,10 @@ class _SlowStage:
         first = carry["n"] // clock
         since = first - (carry["n"] - carry["k"]) // clock  # its steps since the run's start
         mine = [(j, s) for j, s in enumerate(self.advance.outer) if s.clock == clock]
-        origins = [sampling.first_row(s, since) for _, s in mine]
+        monitors = len(self.advance.outer) - len(self.advance.slow_links)
+        # monitors count from the run's start, links from t = 0
+        bases = [since if j < monitors else first for j, _ in mine]
+        origins = [sampling.first_row(s, base) for (_, s), base in zip(mine, bases, strict=True)]
         rows = self.advance.capacity // clock + 1
         buffers = [
             jnp.zeros((s.rows(rows, 1), *part.shape), part.dtype).at[0].set(part)
@@ -373,8 +388,8 @@ class _SlowStage:
             x, buffers = state
             x, values = self._step(x, row, first, tuple(s for _, s in mine))
             buffers = [
-                sampling.add(s, b, o, v[None], since + row, jnp.int32(1))
-                for (_, s), b, o, v in zip(mine, buffers, origins, values, strict=True)
+                sampling.add(s, b, o, v[None], base + row, jnp.int32(1))
+                for (_, s), b, o, v, base in zip(mine, buffers, origins, values, bases, strict=True)
             ]
             return x, buffers
 
@@ -389,8 +404,8 @@ class _SlowStage:
         else:
             x, buffers = lax.fori_loop(0, end - first, body, (x, buffers))
         done = [
-            sampling.first_row(s, since + end - first) - o
-            for (_, s), o in zip(mine, origins, strict=True)
+            sampling.first_row(s, base + end - first) - o
+            for (_, s), o, base in zip(mine, origins, bases, strict=True)
         ]
         return x, {j: (b, d) for (j, _), b, d in zip(mine, buffers, done, strict=True)}
 
@@ -399,11 +414,13 @@ class _SlowStage:
     ) -> tuple[States, list[Array]]:
         engine, n = self.advance.engine, first + row
         held = {s: v[0] for s, v in engine.draw(self.keys, n, 1, self.groups).items()}
-        held |= {
-            slot: mean[row]
-            for (clock, slot), mean in zip(self.advance.slow_inputs, self.means, strict=True)
-            if clock == self.clock
-        }
+        for link, rows in self.links.items():
+            if link.clock == self.clock:
+                before = held.get(link.slot)
+                if before is None:
+                    port = self.advance.program.groups[link.slot[0]].model._inputs[link.slot[1]]
+                    before = magnitude(port.default)
+                held[link.slot] = before + rows[row]
         dt = self.advance.program.dt * self.clock
 
         def at(stage: float) -> Moment:

@@ -43,24 +43,25 @@ def initial_states(engine: Engine, flat: Flat, seed: int) -> dict[str, Array]:
 
 def _initial(engine: Engine, model: Any, name: str, path: str, seed: int) -> Array:
     init, unit = model._inits[name], model._states[name].unit(model)
+    shape = model.signal_shape(name)
     if hasattr(init, "draw"):
         k0, k1 = noise.word_pair(seed, path, engine.batch)
-        drawn = np.asarray(init.draw(model, k0, k1, (model.size,), unit=unit))
+        drawn = np.asarray(init.draw(model, k0, k1, (model.signal_size(name),), unit=unit))
         return np.moveaxis(drawn, 0, -1) if engine.batch else drawn
     if callable(init):
-        init = init(model.in_size)
+        init = init(shape)
     plain = np.asarray(strip(init, unit, f"{path} at the start"), float)
     try:
-        flat = np.broadcast_to(plain, model.in_size).reshape(-1)
+        flat = np.broadcast_to(plain, shape).reshape(-1)
     except ValueError:
         raise ShapeError(
             f"{path} starts with shape {plain.shape}, which does not broadcast to the units "
-            f"{model.in_size}.",
+            f"{shape}.",
             path=path,
             given=plain.shape,
-            needed=model.in_size,
+            needed=shape,
         ) from None
-    return np.broadcast_to(flat.reshape(-1, *[1] * len(engine.batch)), (model.size, *engine.batch))
+    return np.broadcast_to(flat.reshape(-1, *[1] * len(engine.batch)), (len(flat), *engine.batch))
 
 
 def snapshot(engine: Engine, carry: Carry) -> State:
@@ -71,12 +72,13 @@ def snapshot(engine: Engine, carry: Carry) -> State:
     for g in program.groups:
         values = {**carry["x"], **carry["slow"]}.get(g.number, {})
         for name, value in values.items():
-            states |= {f"{p}.{name}": np.array(value[g.span(p)]) for p in g.paths}
-    slow = [slot for groups in engine.slow.values() for slot in engine.inputs_of(groups)]
-    gathered = carry["partial"][len(carry["partial"]) - len(slow) :]
-    for (number, name), value in zip(slow, gathered, strict=True):
-        g = program.groups[number]
-        means |= {f"{p}.{name}": np.array(value[g.span(p)]) for p in g.paths}
+            states |= {f"{p}.{name}": np.array(value[g.values(p, name)]) for p in g.paths}
+    for where, fast in (("partial", True), ("slow_partial", False)):
+        links = [link for link in engine.links if (link.source == 1) == fast]
+        gathered = carry[where][len(carry[where]) - len(links) :]
+        for link, value in zip(links, gathered, strict=True):
+            g = program.groups[link.slot[0]]
+            means |= {link.address(p): np.array(value[g.values(p, link.slot[1])]) for p in g.paths}
     histories = {}
     for m in program.messages:
         recent = np.moveaxis(np.array(carry["recent"][m.number]), 1, 2) if m.recent else None
@@ -148,12 +150,12 @@ class Beginning:
         outer: list[Array] = []
         for s in engine.samplers:
             (inner if s.clock == 1 else outer).append(jnp.zeros(self._shape(s), engine.dtype))
-        for groups in engine.slow.values():
-            for number, name in engine.inputs_of(groups):
-                g = engine.program.groups[number]
-                zero = jnp.zeros((g.size, *engine.batch), engine.dtype)
-                pieces = [means.get(f"{p}.{name}", zero[g.span(p)]) for p in g.paths]
-                inner.append(jnp.concatenate(pieces).astype(engine.dtype))
+        for link in engine.links:
+            g, name = engine.program.groups[link.slot[0]], link.slot[1]
+            zero = jnp.zeros((g.length(name), *engine.batch), engine.dtype)
+            pieces = [means.get(link.address(p), zero[g.values(p, name)]) for p in g.paths]
+            gathered = jnp.concatenate(pieces).astype(engine.dtype)
+            (inner if link.source == 1 else outer).append(gathered)
         return inner, outer
 
     def _shape(self, sampler: Any) -> tuple[int, ...]:
@@ -211,11 +213,12 @@ class Beginning:
         states = {k: self._known(group, k, x, past, samples) for k in group.model._states}
         moving = any(v.ndim > 1 + len(engine.batch) for v in states.values())
         inputs = {
-            k: jnp.full((group.size, *engine.batch), magnitude(v.default), engine.dtype)
-            for k, v in group.model._inputs.items()
-        }
-        inputs |= {
-            k: jnp.zeros((group.size, *engine.batch), engine.dtype) for k in group.model._normals
+            k: jnp.full(
+                (group.model.signal_size(k), *engine.batch),
+                magnitude(getattr(v, "default", 0.0)),
+                engine.dtype,
+            )
+            for k, v in {**group.model._inputs, **group.model._normals}.items()
         }
         clock = evaluate.Clock(jnp.zeros((), engine.dtype), engine.program.dt, jnp.int32(0))
 
@@ -257,7 +260,7 @@ class Beginning:
                     path=key,
                 )
             else:
-                mine = now[group.span(path)]
+                mine = now[group.values(path, name)]
                 pieces.append(jnp.broadcast_to(mine, (samples, *mine.shape)))
         return jnp.concatenate(pieces, 1)
 
@@ -379,20 +382,20 @@ def given_states(engine: Engine, initial: Mapping[str, Any]) -> dict[str, Array]
         plain = np.asarray(
             strip(value, model._states[name].unit(model), f"initial '{path}'"), float
         )
-        if plain.ndim == 0 or plain.shape == model.in_size:
-            plain = np.broadcast_to(plain, model.in_size).reshape(-1)
+        shape, size = model.signal_shape(name), model.signal_size(name)
+        if plain.ndim == 0 or plain.shape == shape:
+            plain = np.broadcast_to(plain, shape).reshape(-1)
             plain = plain.reshape(-1, *[1] * len(engine.batch))
-        elif engine.batch and plain.shape == (*engine.batch, model.size):
+        elif engine.batch and plain.shape == (*engine.batch, size):
             plain = plain.T
         else:
             raise ShapeError(
-                f"initial '{path}' has shape {plain.shape}, but must be one value or "
-                f"{model.in_size}.",
+                f"initial '{path}' has shape {plain.shape}, but must be one value or {shape}.",
                 path=path,
                 given=plain.shape,
-                needed=model.in_size,
+                needed=shape,
             )
-        out[path] = np.broadcast_to(plain, (model.size, *engine.batch))
+        out[path] = np.broadcast_to(plain, (size, *engine.batch))
     return out
 
 

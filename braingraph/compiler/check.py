@@ -61,11 +61,21 @@ def check(flat: Flat, dt: float) -> None:
                     target=edge.target,
                 )
             )
-        elif every[source] > 1 and (edge.delayed or every[target] != every[source]):
+        elif every[target] % every[source]:
             findings.append(
                 ClockError(
-                    f"{edge.source} -> {edge.target}: edges between nodes with clocks of their own "
-                    "need the same clock and no delay.",
+                    f"{edge.source} -> {edge.target}: '{target}' runs at "
+                    f"{show_time(every[target] * dt)}, which is no multiple of the "
+                    f"{show_time(every[source] * dt)} of '{source}': take one of them as dt=.",
+                    source=edge.source,
+                    target=edge.target,
+                )
+            )
+        elif every[source] > 1 and edge.delayed:
+            findings.append(
+                ClockError(
+                    f"{edge.source} -> {edge.target}: an edge from a node with a clock of its own "
+                    "takes no delay. Leave delay= out.",
                     source=edge.source,
                     target=edge.target,
                 )

@@ -41,9 +41,9 @@ def group(flat: Flat, every: dict[str, int], depth: dict[str, int]) -> tuple[Gro
 
 
 def indivisible(model: Node) -> bool:
-    """Whether its units cannot be told apart: parameters of a shape of their own, or outputs."""
+    """Whether its units cannot be told apart: parameters or signals of a size of their own."""
     return any(model._specs[k].free for k in model.arrays()) or any(
-        output.size is not None for output in model._outputs.values()
+        signal.size is not None for signal in model.signals().values()
     )
 
 
@@ -60,7 +60,7 @@ def bundle(
     (linear in the sums and weights together, read off its jaxpr) and the edges' parameters are
     equal, rows for one unit merge; with ``live`` parameters they may come to differ, so each edge
     keeps its own. One weight from many units to many keeps rows of its own too: they are all the
-    same sum.
+    same sum. A pairwise coupling has a row for every connection.
     """
     where = {p: (g.number, g.span(p).start) for g in groups for p in g.paths}
     families: dict[Any, list[Edge]] = {}
@@ -129,9 +129,10 @@ def _rows(
         else:
             at = i.astype(np.int32 if shape[0] * shape[1] < 1 << 31 else np.int64) * shape[1] + j
         first = np.int32(start[target_path] if merge else rows)
+        pairwise = edge.coupling.pairwise  # every connection is a row of its own
         columns.append(
             (
-                first + i,
+                first + (np.arange(len(i), dtype=np.int32) if pairwise else i),
                 np.int32(start[source_path]) + j,
                 np.full(len(i), k, np.int32),
                 at,
@@ -139,15 +140,17 @@ def _rows(
             )
         )
         if not merge:
-            row_target.append(start[target_path] + np.arange(shape[0]))
-            row_edge.append(np.full(shape[0], k))
-            rows += shape[0]
+            ends = i if pairwise else np.arange(shape[0])
+            row_target.append(start[target_path] + ends)
+            row_edge.append(np.full(len(ends), k))
+            rows += len(ends)
     row, *rest = (c[0] if len(c) == 1 else np.concatenate(c) for c in zip(*columns, strict=True))
     if merge:
         # every unit of the group gets a row when at least half hear something: then rows are units
-        heard = np.flatnonzero(np.bincount(row, minlength=group.size))
-        units = np.arange(group.size) if 2 * len(heard) >= group.size else heard
-        if len(units) < group.size:
+        many = group.length(target[1])
+        heard = np.flatnonzero(np.bincount(row, minlength=many))
+        units = np.arange(many) if 2 * len(heard) >= many else heard
+        if len(units) < many:
             row = np.searchsorted(units, row).astype(np.int32)
         row_target, row_edge = [units], [np.zeros(len(units), int)]
     entries = _sorted(Entries(row, *rest))
@@ -267,8 +270,7 @@ def _traits(coupling: Coupling, source: Node, out: str) -> tuple[bool, frozenset
     conn = unit_of(coupling.conn)
 
     def received(sums: tuple[Any, ...], w: Any) -> Any:
-        s = tuple(attach(c, conn * q) for c, q in zip(sums, units, strict=True))
-        value = coupling.post(s if len(s) > 1 else s[0], attach(one, unit), attach(w, conn))
-        return magnitude(value)
+        s = evaluate.summed(coupling, sums, units)
+        return magnitude(coupling.post(s, attach(one, unit), attach(w, conn)))
 
-    return evaluate.is_linear(received, channels, one), in_pre
+    return not coupling.pairwise and evaluate.is_linear(received, channels, one), in_pre

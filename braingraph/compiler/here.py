@@ -35,6 +35,11 @@ class Here:
     def size(self, group: Group) -> int:
         return self.placement.size(group)
 
+    def length(self, group: Group, signal: str) -> int:
+        """How many values of a signal are here."""
+        alone = group.model.signals()[signal].size is not None
+        return group.length(signal) if alone else self.size(group)
+
     def mine(self, table: np.ndarray) -> Array:
         """This device's line of a table (device, ...)."""
         if len(table) == 1:
@@ -63,7 +68,8 @@ class Here:
             group = self.program.groups[b.target[0]]
             rows, units = self.placement.rows[b.number], self.placement.units[group.number]
             if rows is None:
-                whole = b.rows == group.size and (b.row_target == np.arange(group.size)).all()
+                many = group.length(b.target[1])
+                whole = b.rows == many and (b.row_target == np.arange(many)).all()
                 out[b.number] = None if whole else b.row_target[None]
             elif rows is units:
                 out[b.number] = None

@@ -22,7 +22,7 @@ from braingraph.compiler.delays import within_step
 from braingraph.compiler.group import indivisible
 from braingraph.compiler.here import Here
 from braingraph.compiler.plan import Bundle, Group, Op, Program, Slot
-from braingraph.compiler.sampling import Sampler
+from braingraph.compiler.sampling import Link, Sampler
 from braingraph.compiler.shard import Placement, place
 from braingraph.compiler.values import filled, message_of
 from braingraph.component import Node
@@ -39,7 +39,7 @@ class Moment:
     """Everything a stage may read besides its own states."""
 
     packed: Any
-    held: Mapping[Slot, Array]  # standard normals of the step, means for slow nodes
+    held: Mapping[Slot, Array]  # standard normals of the step, what slow nodes got
     sums: Mapping[int, list[Array]]  # block-read sums of a bundle's channels at this stage
     recent: Mapping[int, Array]  # recent samples of a message: (channel, sample, source)
     stage: float
@@ -79,6 +79,18 @@ class Engine:
         clocks = sorted({g.every for g in self.program.groups} - {1})
         return {m: tuple(g for g in self.program.groups if g.every == m) for m in clocks}
 
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """What slower nodes hear, by their own clock and then that of what they hear."""
+        groups = self.program.groups
+        found = {
+            Link(b.target, groups[b.target[0]].every, groups[b.source[0]].every, over == "mean")
+            for b in self.program.bundles
+            for over in [groups[b.target[0]].model._inputs[b.target[1]].over]
+            if groups[b.target[0]].every > groups[b.source[0]].every
+        }
+        return tuple(sorted(found, key=lambda link: (link.clock, link.source, link.slot)))
+
     def rows(self, bundle: Bundle, part: int) -> transport.Rows:
         """Where a part's rows stand on this device."""
         layout = bundle.parts[part].layout
@@ -115,7 +127,7 @@ class Engine:
         fast = {g.number for g in self.fast}
         found = [s for sampler in self.samplers for s in sampler.slots if s[0] in fast]
         found += [m.source for m in self.program.messages]
-        found += [slot for groups in self.slow.values() for slot in self.inputs_of(groups)]
+        found += [link.slot for link in self.links if link.source == 1]
         return tuple(dict.fromkeys(found))
 
     def _channel_units(self, bundle: Bundle) -> tuple[Any, ...]:
@@ -157,7 +169,10 @@ class Engine:
     def signals(
         self, x: States, moment: Moment, targets: tuple[Slot, ...], at: int = 1
     ) -> dict[Slot, Array]:
-        """Inputs and outputs at a stage, generation by generation."""
+        """Inputs and outputs at a stage, generation by generation.
+
+        Of an input of a slower node: what those with this clock add to it.
+        """
         found: dict[Slot, Array] = {}
         for op in self.ops_for(targets, at):
             if op.kind == "output":
@@ -165,7 +180,7 @@ class Engine:
             else:
                 total = found.get(op.slot)
                 if total is None:
-                    total = self._start(op.slot, moment)
+                    total = self._start(op.slot, moment, at)
                 found[op.slot] = self._deliver(op.bundle, x, found, moment, total)
         for slot in targets:
             if slot not in found:
@@ -175,17 +190,17 @@ class Engine:
                 elif slot in moment.held and slot[1] in group.model._normals:
                     found[slot] = moment.held[slot]
                 else:
-                    found[slot] = self._start(slot, moment)
+                    found[slot] = self._start(slot, moment, at)
         return found
 
-    def _start(self, slot: Slot, moment: Moment) -> Array:
-        """An input before edges: its default, or what a slow node got from faster ones."""
+    def _start(self, slot: Slot, moment: Moment, at: int | None = None) -> Array:
+        """An input before edges: its default, and what a slow node got from faster ones."""
         if slot in moment.held:
             return moment.held[slot]
         group = self.program.groups[slot[0]]
-        port = group.model._inputs[slot[1]]
-        default = magnitude(port.default)
-        return jnp.full((self.here.size(group), *self.batch), default, self.dtype)
+        later = at is not None and group.every > at
+        default = 0.0 if later else magnitude(group.model._inputs[slot[1]].default)
+        return jnp.full((self.here.length(group, slot[1]), *self.batch), default, self.dtype)
 
     def _arguments(
         self, group: Group, found: Mapping[Slot, Array], moment: Moment

@@ -103,12 +103,13 @@ def rows(here: Here, keys: Keys, batch: tuple[int, ...]) -> dict[Slot, list[tupl
     """
     out = {}
     for g in here.program.groups:
-        pieces: list[Any] = [np.arange(n, dtype=np.uint32) for n in g.sizes]
-        if not apart(g, here.placement.devices == 1 and not batch):
-            pieces = [np.concatenate(pieces)]
-        if here.divided(g):
-            pieces = [jnp.asarray(pieces[0])[here.units(g)]]
         for name in g.model._normals:
+            sizes = g.sizes if len(g.paths) > 1 else (g.model.signal_size(name),)
+            pieces: list[Any] = [np.arange(n, dtype=np.uint32) for n in sizes]
+            if not apart(g, here.placement.devices == 1 and not batch):
+                pieces = [np.concatenate(pieces)]
+            if here.divided(g):
+                pieces = [jnp.asarray(pieces[0])[here.units(g)]]
             draws = list(zip(keys[g.number][name], pieces, strict=True))
             out[(g.number, name)] = [(*key, units) for key, units in draws]
             if batch:

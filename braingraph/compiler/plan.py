@@ -50,6 +50,15 @@ class Group:
         start = sum(self.sizes[:k])
         return slice(start, start + self.sizes[k])
 
+    def length(self, signal: str) -> int:
+        """How many values a signal has."""
+        return self.model.signal_size(signal)
+
+    def values(self, path: str, signal: str) -> slice:
+        """Where a vertex's values of a signal stand in the group's."""
+        alone = self.model.signals()[signal].size is not None
+        return slice(0, self.length(signal)) if alone else self.span(path)
+
 
 @dataclass(frozen=True)
 class Entries:

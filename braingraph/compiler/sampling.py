@@ -59,6 +59,27 @@ class Sampler:
         return steps // self.period + 2 + block // self.period + 1
 
 
+@dataclass(frozen=True)
+class Link:
+    """What a slower node hears at an input: of nodes whose clock takes ``source`` steps."""
+
+    slot: Slot
+    clock: int  # steps of the node's own clock
+    source: int
+    mean: bool
+
+    @property
+    def sampler(self) -> Sampler:
+        """Gathers the input over each interval of the slower clock, counted from t = 0."""
+        period = self.clock // self.source
+        return Sampler((self.slot,), Units(self.slot), period, self.mean, clock=self.source)
+
+    def address(self, path: str) -> str:
+        """Where a state keeps what an unfinished interval has gathered."""
+        every = f" every {self.source} steps" if self.source > 1 else ""
+        return f"{path}.{self.slot[1]}{every}"
+
+
 def first_row(sampler: Sampler, k: Array) -> Array:
     """The interval that step k (counted from the start of the run) falls into."""
     return (k + sampler.phase) // sampler.period

@@ -36,8 +36,8 @@ class Feedthrough:
 
 def _passes(model: Node, output: str) -> frozenset[str]:
     model = abstract(model)
-    states = {k: jnp.ones(model.size) for k in model._states}
-    inputs = {k: jnp.ones(model.size) for k in (*model._inputs, *model._normals)}
+    states = {k: jnp.ones(model.signal_size(k)) for k in model._states}
+    inputs = {k: jnp.ones(model.signal_size(k)) for k in (*model._inputs, *model._normals)}
     clock = evaluate.Clock(jnp.ones(()), 0.1, jnp.ones((), jnp.int32))
     needed = evaluate.depends_on(
         lambda s, i: evaluate.output(model, output, s, i, clock), states, inputs

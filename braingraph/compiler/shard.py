@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from braingraph.compiler import transport
+from braingraph.compiler import packing
 from braingraph.compiler.delays import within_step
 from braingraph.compiler.group import indivisible
 from braingraph.compiler.plan import Bundle, Entries, Group, Part, Program
@@ -31,7 +31,7 @@ from braingraph.compiler.plan import Bundle, Entries, Group, Part, Program
 LEAST = 8
 #: Clusters of units are only joined further while the largest stays below this share of a device.
 _SHARE = 0.5
-Plans = dict[tuple[int, int], tuple[transport.Bucket, ...]]
+Plans = dict[tuple[int, int], tuple[packing.Bucket, ...]]
 
 
 @dataclass(frozen=True)
@@ -302,13 +302,13 @@ def _part_here(
 
 
 def _buckets_here(
-    plan: tuple[transport.Bucket, ...],
+    plan: tuple[packing.Bucket, ...],
     cut: Placement,
     bundle: Bundle,
     entries: Entries,
     here: np.ndarray,
     device: int,
-) -> tuple[transport.Bucket, ...]:
+) -> tuple[packing.Bucket, ...]:
     """The whole program's buckets, each with the rows of this device and as many on every one.
 
     A row keeps its width, so its sum adds up in the same order on any number of devices.
@@ -327,13 +327,13 @@ def _buckets_here(
         rows = np.concatenate([rows[rows >= 0], np.full(max(1, most), -1)])[: max(1, most)]
         column, many = np.arange(width), np.where(rows >= 0, degree[rows], 0)
         slots = np.where(column < many[:, None], first[rows][:, None] + column, -1)
-        out.append(transport.Bucket(rows, slots))
+        out.append(packing.Bucket(rows, slots))
     return tuple(out)
 
 
 def _plans(bundles: tuple[Bundle, ...]) -> Plans:
     return {
-        (b.number, k): transport.buckets(part.entries.row, b.rows)
+        (b.number, k): packing.buckets(part.entries.row, b.rows)
         for b in bundles
         for k, part in enumerate(b.parts)
         if part.layout == "padded"

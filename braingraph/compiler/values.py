@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from braingraph.compiler import transport
+from braingraph.compiler import packing
 from braingraph.compiler.delays import VECTOR
 from braingraph.compiler.group import parameter_path
 from braingraph.compiler.plan import Bundle, Group, Part, Program
@@ -157,7 +157,7 @@ def _bundle_values(
     xp: Any,
 ) -> Packed:
     everything = Part("now", "padded", bundle.entries)
-    weights = transport.entry_values(bundle, everything, _weights(bundle, values, xp), xp)
+    weights = packing.entry_values(bundle, everything, _weights(bundle, values, xp), xp)
     sums = _row_sums(bundle, weights, xp)
     parameters = {
         name: _per_row(program, bundle, name, values, xp)
@@ -214,14 +214,15 @@ def _per_row(
     if merged and not any(varied) and xp.asarray(given[0]).ndim == 0:
         return xp.asarray(given[0])
     group = program.groups[bundle.target[0]]
-    spans = [group.span(e.target.rpartition(".")[0]) for e in bundle.edges]
+    port = bundle.target[1]
+    spans = [group.values(e.target.rpartition(".")[0], port) for e in bundle.edges]
     shapes = [(span.stop - span.start,) for span in spans]
     each = _stacked(given, shapes, xp)
     start = np.concatenate([[0], np.cumsum([n for (n,) in shapes])])
     owner = bundle.row_edge
     if merged:
         # one row for a unit of any edge: edges into one vertex have equal parameters
-        at = np.zeros(group.size, int)
+        at = np.zeros(group.length(port), int)
         for k, span in enumerate(spans):
             at[span] = k
         owner = at[bundle.row_target]
@@ -244,7 +245,9 @@ def _part_values(
     xp: Any,
 ) -> Packed:
     part = share.bundles[bundle.number].parts[k]
-    weights = transport.entry_values(bundle, part, conn, xp)
+    weights = packing.entry_values(bundle, part, conn, xp)
+    if bundle.coupling.pairwise:  # they are the rows' own, for ``post``
+        weights = xp.ones_like(weights)
     plan = share.plans.get((bundle.number, k), ())
     rows, sources = placement.row_count(bundle), placement.sources(program, bundle, k)
     shape = (rows, sources)
@@ -253,28 +256,28 @@ def _part_values(
             return {"weights": weights[0] if len(weights) else xp.zeros(())}
         if part.layout == "one":
             ones = all(e.coupling.conn is None for e in bundle.edges)
-            return {"weights": None if ones else transport.by_row(part, rows, weights, xp)}
+            return {"weights": None if ones else packing.by_row(part, rows, weights, xp)}
         if part.layout == "dense":
-            return {"weights": transport.columns(part, shape, weights, xp)}
+            return {"weights": packing.columns(part, shape, weights, xp)}
         return {
             "buckets": [
                 {
-                    "place": transport.padded(part.entries.source, b.slots, 0, xp),
-                    "weights": transport.padded(weights, b.slots, 0.0, xp),
+                    "place": packing.padded(part.entries.source, b.slots, 0, xp),
+                    "weights": packing.padded(weights, b.slots, 0.0, xp),
                 }
                 for b in plan
             ]
         }
     message = message_of(program, bundle)
-    whole, phi = transport.steps_of(bundle, part, delays, program.dt, xp)
+    whole, phi = packing.steps_of(bundle, part, delays, program.dt, xp)
     cubic = program.method == "rk4"
     if part.transport == "step":
         stages = STAGES[program.method]
         reading = tuple(sorted({*stages, 1.0}))  # samples are read at stage 1
-        return transport.pack_step(
+        return packing.pack_step(
             part, plan, weights, whole, phi, message, reading, cubic, sources, xp
         )
-    return transport.pack_block(
+    return packing.pack_block(
         part, plan, weights, whole, phi, message, row_length(message), cubic, shape, xp
     )
 
