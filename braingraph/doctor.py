@@ -166,6 +166,8 @@ def _gain(coupling: Coupling, needed: Unit, given: Unit) -> str:
         code = f"k=1.0{above}{turned}"
     if type(coupling) is Coupling:
         return f"Give it a gain in {unit}, as in edges.AdditiveCoupling({code or 'k=...'})."
-    if "k" in coupling._specs and unit_of(coupling.arrays()["k"]) != ONE:
+    if "k" not in coupling._specs:
+        return f"Give its parameters units that make this {show(needed)}."
+    if unit_of(coupling.arrays()["k"]) != ONE:
         return f"Multiply its gain k by a number in {unit}."
     return f"Give the coupling a gain in {unit}{f', as in {code}' if code else ''}."

@@ -33,11 +33,12 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Clock:
-    """When a function is called: time and step length in ms, and the number of the step."""
+    """When a function is called: time and step length in ms, the step's number, where in it."""
 
     t: Any
     dt: Any
     n: Any
+    stage: float = 0.0  # 0 to 1: t = (n + stage) dt, which float32 forgets in a long run
 
 
 def state_signals(model: Node, states: Values) -> Signals:
@@ -50,6 +51,7 @@ def input_signals(model: Node, inputs: Values, clock: Clock) -> Signals:
     declared = model.signals()
     named = {k: attach(v, declared[k].unit(model)) for k, v in inputs.items()}
     named |= {"t": attach(clock.t, TIME), "dt": attach(clock.dt, TIME), "n": clock.n}
+    named["stage"] = clock.stage
     return Signals(named)
 
 

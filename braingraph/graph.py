@@ -22,6 +22,7 @@ from braingraph.coupling import Coupling
 from braingraph.declarations import Signal
 from braingraph.errors import GraphError, ParameterError, PortError, ShapeError, did_you_mean
 from braingraph.node import Node, no_port
+from braingraph.parameters import ModelType
 from braingraph.ports import Port, address
 from braingraph.units import brief
 
@@ -31,7 +32,7 @@ N = TypeVar("N", bound="Node | Graph")
 C = TypeVar("C", bound=Coupling)
 
 
-class Graph:
+class Graph(metaclass=ModelType):
     """A directed graph of model populations. Itself a node: graphs nest, paths are dotted.
 
     >>> import braingraph as bg

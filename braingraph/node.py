@@ -32,7 +32,7 @@ class Node(Component):
     Subclasses declare ``derivative(self, s, i)`` (returns the time derivative of every state), or
     ``update(self, s, i, dt)`` (returns every state one step on), or neither when they have no
     states. ``s`` holds the states, ``i`` the inputs and standard normals, and ``i.t`` (time),
-    ``i.dt`` and ``i.n`` (the step). Values are quantities where the port has a unit, arrays of
+    ``i.dt``, ``i.n`` (the step) and ``i.stage`` (0 to 1, where in it). Values are quantities where the port has a unit, arrays of
     shape ``(unit,)`` where it has none; a derivative without unit is per millisecond.
 
     Parameters
@@ -243,7 +243,7 @@ def _units(in_size: Any, name: str) -> tuple[int, ...]:
 def _check_class(cls: type[Node]) -> None:
     signals = {**cls._states, **cls._outputs, **cls._inputs, **cls._normals}
     for name in signals:
-        if name in cls._reserved or name in {"t", "n"} or name.startswith("init_"):
+        if name in cls._reserved or name in {"t", "n", "stage"} or name.startswith("init_"):
             raise ModelError(f"{cls.__name__}.{name}: '{name}' is a reserved name.")
     for name, port in cls._inputs.items():
         if port.state is not None and port.state not in cls._states:

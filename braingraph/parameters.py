@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import ABCMeta
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
@@ -28,7 +29,16 @@ def is_static(value: Any) -> bool:
     return value is None or isinstance(value, (bool, str, tuple)) or callable(value)
 
 
-class Component:
+class ModelType(ABCMeta):
+    """Makes ``print(HopfStep)`` show the model's card."""  # an ABCMeta, to mix with ABCs
+
+    def __str__(cls) -> str:
+        from braingraph.card import card
+
+        return card(cls)
+
+
+class Component(metaclass=ModelType):
     """Base of :class:`Node` and :class:`Coupling`: parameters that never change once given."""
 
     _specs: ClassVar[dict[str, ParameterSpec]] = {}
@@ -155,7 +165,7 @@ class Component:
     def _given(self) -> list[str]:
         """The parameters that differ from their defaults, for ``repr``."""
         return [
-            f"{k}={_short(self.__dict__[k])}"
+            f"{k}={short(self.__dict__[k])}"
             for k, declared in self._specs.items()
             if not _same(self.__dict__[k], declared.default)
         ]
@@ -254,7 +264,7 @@ def _same(a: Any, b: Any) -> bool:
         return a is b
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """A parameter on one line: big arrays by their shape."""
     if is_static(value):
         return repr(value)

@@ -17,7 +17,7 @@ from braingraph.doctor import abstract, pair
 from braingraph.errors import ModelError, ParameterError, ShapeError, did_you_mean
 from braingraph.integrate import METHODS
 from braingraph.paths import ALONE
-from braingraph.units import attach, milliseconds, strip
+from braingraph.units import attach, magnitude, milliseconds, strip
 
 Values = dict[str, Any]
 
@@ -76,7 +76,10 @@ def update(
     x = {k: _flat(model, k, v, batch) for k, v in x.items()}
     held = {}
     for name, port in known.items():
-        value = strip(inputs.get(name, getattr(port, "default", 0.0)), port.unit(model), name)
+        if name in inputs:
+            value = strip(inputs[name], port.unit(model), name)
+        else:
+            value = magnitude(getattr(port, "default", 0.0))
         held[name] = _flat(model, name, jnp.asarray(value, jnp.result_type(float)), batch)
     function: Any = _Step(abstract(model), milliseconds(dt, "dt"), method)
     for _ in batch:

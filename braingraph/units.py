@@ -13,7 +13,10 @@ Unit: TypeAlias = u.Unit
 Quantity: TypeAlias = u.Quantity
 ONE: Unit = u.UNITLESS
 #: brainunit's names of units that print as one letter.
-_WORDS = {"s": "second", "m": "meter", "A": "amp", "V": "volt", "S": "siemens"}
+_WORDS = {
+    **{"s": "second", "m": "meter", "A": "amp", "V": "volt", "S": "siemens", "T": "tesla"},
+    **{"uV": "uvolt", "pT": "ptesla", "fT": "ftesla"},
+}
 #: Time on wires, in stores and in models without units is in milliseconds.
 TIME: Unit = u.ms
 

@@ -16,14 +16,20 @@ class AdditiveCoupling(Coupling):
 
     Parameters
     ----------
-    conn : array (target, source), scalar, or None
+    conn : array or sparse matrix (target, source), scalar, or None
         Weights; a scalar is all to all, None one to one.
     k : any unit, default 1.0
         Gain, one or one per target; turns the source's unit into the target's.
     b : the target's unit, default None
-        Offset, one or one per target.
+        Offset, one or one per target; None adds nothing.
 
-    Source: TVB's ``Linear`` (there the gain is 1/256 by default).
+    Source: TVB's ``Linear`` (there the gain ``a`` is 1/256 by default, and b is 0) and
+    ``Scaling`` (the same without b).
+
+    >>> import brainunit as u
+    >>> from braingraph import edges
+    >>> edges.AdditiveCoupling([[0, 2], [1, 0]], k=0.5 * u.mV)
+    AdditiveCoupling(conn=array(2, 2), k=0.5 [mV])
     """
 
     k: Any = parameter(1.0, any_unit=True)

@@ -18,12 +18,21 @@ class DiffusiveCoupling(Coupling):
 
     Parameters
     ----------
-    conn : array (target, source), scalar, or None
+    conn : array or sparse matrix (target, source), scalar, or None
         Weights; a scalar is all to all, None one to one.
     k : any unit, default 1.0
         Gain, one or one per target.
 
-    Source: TVB's ``Difference`` (there the gain is 0.1 by default).
+    Errors
+    ------
+    PortError
+        The target port is paired with no state.
+
+    Source: TVB's ``Difference`` (there the gain ``a`` is 0.1 by default).
+
+    >>> from braingraph import edges
+    >>> edges.DiffusiveCoupling([[0, 2], [1, 0]], k=0.1)
+    DiffusiveCoupling(conn=array(2, 2), k=0.1)
     """
 
     k: Any = parameter(1.0, any_unit=True)

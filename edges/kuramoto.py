@@ -23,15 +23,26 @@ class KuramotoCoupling(Coupling):
 
     Parameters
     ----------
-    conn : array (target, source), scalar, or None
+    conn : array or sparse matrix (target, source), scalar, or None
         Weights; a scalar is all to all, None one to one. Not divided by the number of units.
     k : any unit, default 1.0
         Gain, one or one per target.
     alpha : rad, default 0.0
         Phase lag, one or one per target.
 
+    Errors
+    ------
+    UnitError
+        A phase has a unit.
+    PortError
+        The target port is paired with no state.
+
     Source: Sakaguchi & Kuramoto 1986, Prog Theor Phys 76:576, eq. 1. TVB's ``Kuramoto`` is
     documented to divide by the number of nodes, and in effect does not.
+
+    >>> from braingraph import edges
+    >>> edges.KuramotoCoupling([[0, 2], [1, 0]], k=0.5, alpha=0.1)
+    KuramotoCoupling(conn=array(2, 2), k=0.5, alpha=0.1)
     """
 
     k: Any = parameter(1.0, any_unit=True)

@@ -1,6 +1,7 @@
 """Models: populations, noise sources and stimuli."""
 
 from braingraph.nodes.adex import ZerlautAdaptationFirstOrderStep
+from braingraph.nodes.colored_noise import BlueNoise, ColoredNoise, PinkNoise, VioletNoise
 from braingraph.nodes.coombes_byrne import CoombesByrne4DStep, CoombesByrneStep
 from braingraph.nodes.epileptor import Epileptor2DStep, EpileptorStep
 from braingraph.nodes.fitzhugh_nagumo import (
@@ -18,7 +19,7 @@ from braingraph.nodes.larter_breakspear import LarterBreakspearStep
 from braingraph.nodes.linear import LinearStep
 from braingraph.nodes.lorenz import LorenzStep
 from braingraph.nodes.montbrio import MontbrioPazoRoxinAdaptiveStep, MontbrioPazoRoxinStep
-from braingraph.nodes.noise import GaussianNoise, OUProcess, WhiteNoise
+from braingraph.nodes.noise import BrownianNoise, GaussianNoise, OUProcess, WhiteNoise
 from braingraph.nodes.planar import XY_Oscillator
 from braingraph.nodes.recurrent import RecurrentNode
 from braingraph.nodes.relay import Relay
@@ -30,6 +31,7 @@ from braingraph.nodes.stimulus import (
 )
 from braingraph.nodes.threshold_linear import ThresholdLinearStep
 from braingraph.nodes.van_der_pol import VanDerPolStep
+from braingraph.nodes.waveforms import ChirpStimulus, RampStimulus, SineStimulus
 from braingraph.nodes.wilson_cowan import WilsonCowanBase, WilsonCowanStep
 from braingraph.nodes.wilson_cowan_divisive import (
     WilsonCowanDivisiveInputStep,
@@ -50,6 +52,10 @@ from braingraph.nodes.wong_wang import ReducedWongWangStep, WongWangExcInhStep, 
 
 __all__ = [
     "ArrayStimulus",
+    "BlueNoise",
+    "BrownianNoise",
+    "ChirpStimulus",
+    "ColoredNoise",
     "ConstantStimulus",
     "CoombesByrne4DStep",
     "CoombesByrneStep",
@@ -74,13 +80,17 @@ __all__ = [
     "MontbrioPazoRoxinAdaptiveStep",
     "MontbrioPazoRoxinStep",
     "OUProcess",
+    "PinkNoise",
     "PulseTrain",
+    "RampStimulus",
     "RecurrentNode",
     "ReducedWongWangStep",
     "Relay",
+    "SineStimulus",
     "StuartLandauStep",
     "ThresholdLinearStep",
     "VanDerPolStep",
+    "VioletNoise",
     "WhiteNoise",
     "WilsonCowanAdaptiveStep",
     "WilsonCowanBase",

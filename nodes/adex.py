@@ -14,6 +14,8 @@ from braingraph.nodes.checks import within
 from braingraph.nodes.transfer import argument
 from braingraph.units import Quantity
 
+CATEGORY = "physiological"
+
 #: Transmitter that is released without spikes; it keeps the fluctuations above 0 at rest.
 SPONTANEOUS = 1e-3 * u.Hz
 

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from braingraph.component import Input, Node, Output, State, parameter
 from braingraph.nodes.transfer import second_order
 
+CATEGORY = "physiological"
+
 
 class CoombesByrneBase(Node):
     """Base of the models: the mean field of the neurons at a given synaptic conductance.

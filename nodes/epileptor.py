@@ -10,6 +10,8 @@ from braingraph.component import Input, Node, Output, Size, State, parameter
 from braingraph.nodes.checks import within
 from braingraph.nodes.transfer import potential_to_rate
 
+CATEGORY = "physiological"
+
 
 class EpileptorBase(Node):
     """Base of the models: the parameters of the first population, and the slow permittivity.

@@ -11,6 +11,8 @@ from braingraph.errors import ModelError
 from braingraph.random import Uniform
 from braingraph.units import Quantity
 
+CATEGORY = "phenomenological"
+
 
 class FitzHughNagumoBase(Node):
     """Base of the family: a fast variable and its recovery.
@@ -36,6 +38,8 @@ class FitzHughNagumoBase(Node):
         ``tau`` is not positive.
     ModelError
         A class without ``flow`` is added to a graph: this base itself, for instance.
+
+    Source: FitzHugh 1961, Biophys J 1:445, as its members state it.
     """
 
     tau: Quantity = parameter(12.5 * u.ms, positive=True)

@@ -6,6 +6,8 @@ from typing import Any
 
 from braingraph.component import Input, Node, State, parameter
 
+CATEGORY = "phenomenological"
+
 
 class Generic2dOscillatorStep(Node):
     """A planar system whose nullclines are polynomials: excitable, bistable or oscillating.

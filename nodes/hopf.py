@@ -6,6 +6,8 @@ from typing import Any
 
 from braingraph.nodes.planar import XY_Oscillator
 
+CATEGORY = "phenomenological"
+
 
 class HopfStep(XY_Oscillator):
     """The normal form of a supercritical Hopf bifurcation.

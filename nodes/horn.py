@@ -25,6 +25,8 @@ from braingraph.nodes.recurrent import RecurrentNode
 from braingraph.nodes.relay import Relay
 from braingraph.units import Quantity
 
+CATEGORY = "phenomenological"
+
 
 class HORNStep(Node):
     """Damped harmonic oscillators, driven through a tanh.
@@ -215,6 +217,15 @@ class HORNSeqNetwork(Graph):
         sources); biases are 0.
     alpha, omega, gamma, v, delay
         Those of :class:`HORNSeqLayer`, for all layers.
+
+    Signals
+    -------
+    layer1.x, layer1.y : state, 1, (unit,)
+        Positions and velocities of the first layer; those of layer2, ... likewise.
+    input.inp : input, 1, (feature,)
+        One row a step.
+    readout.out : output, 1, (feature,)
+        Of the same step.
 
     Weights stand at ``"to_layer1.conn"``, ``"layer1.W_hh"``, ``"to_readout.conn"``, and so on,
     biases at ``"to_layer1.b"``, ``"layer1.b_hh"``, ``"to_readout.b"``; ``sim.as_function`` makes

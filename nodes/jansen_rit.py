@@ -10,6 +10,8 @@ from braingraph.component import Input, Node, Output, State, parameter
 from braingraph.nodes.transfer import potential_to_rate, second_order
 from braingraph.units import Quantity
 
+CATEGORY = "physiological"
+
 
 class JansenRitStep(Node):
     """A cortical column: pyramidal cells with excitatory and inhibitory interneurons.

@@ -9,11 +9,14 @@ import numpy as np
 
 from braingraph.component import Input, Observer, Output, Size
 from braingraph.edges.additive import AdditiveCoupling
+from braingraph.edges.laplacian import laplacian_connectivity
 from braingraph.errors import ShapeError
 from braingraph.graph import Graph
 from braingraph.nodes.jansen_rit import JansenRitStep
 from braingraph.parameters import numbers
 from braingraph.units import TIME, attach, milliseconds, strip
+
+CATEGORY = "physiological"
 
 
 class MeanPotential(Observer):
@@ -66,15 +69,23 @@ class JansenRitTR(Graph):
         Conduction delays d_ij.
     tr : time, default 1 ms
         Repetition time; a multiple of the step.
-    g_l, g_f, g_b : 1, rate / potential, 1, default 1.0, 1 Hz / mV, 1.0
-        Gains of the lateral, forward and back pathways, one or one per target.
+    g_l, g_b : 1, default 1.0
+        Gains of the lateral and back pathways, one or one per target.
+    g_f : rate / potential, default 1 Hz / mV
+        Gain of the forward pathway, one or one per target.
     w_ll, w_ff, w_bb : array (target, source), default 0.0
         Logarithms of the pathways' gains on each connection.
     **column
         Parameters and initial values of :class:`JansenRitStep`.
 
-    Output ``tr.eeg`` [mV], shape ``(unit,)``, one sample per repetition time: the mean of the
-    potential E - I. The column's own states and ``column.eeg`` can be recorded at any interval.
+    Signals
+    -------
+    column.M, column.E, column.I : state, mV, (unit,)
+        Those of :class:`JansenRitStep`; like ``column.eeg`` they can be recorded at any interval.
+    column.p : input, Hz, (unit,)
+        The rate of external afferents.
+    tr.eeg : output, mV, (unit,)
+        The mean of the potential E - I: one sample per repetition time.
 
     Errors
     ------
@@ -155,10 +166,9 @@ def _matrix(name: str, value: Any, n: int) -> np.ndarray:
 
 
 def _laplacian(weights: np.ndarray) -> np.ndarray:
-    """W - D of the weights over their norm: sum_j W_ij (x_j - x_i) is its product with x."""
+    """Of the weights over their norm: sum_j W_ij (x_j - x_i) is its product with x."""
     norm = np.linalg.norm(weights)
-    scaled = weights / norm if norm > 0 else weights
-    laplacian: np.ndarray = scaled - np.diag(scaled.sum(1))
+    laplacian: np.ndarray = laplacian_connectivity(weights / norm if norm > 0 else weights)
     return laplacian
 
 

@@ -13,6 +13,8 @@ from braingraph.edges.kuramoto import KuramotoCoupling
 from braingraph.nodes.recurrent import RecurrentNode
 from braingraph.random import Uniform
 
+CATEGORY = "phenomenological"
+
 
 class KuramotoNetwork(RecurrentNode):
     """Phase oscillators with sine coupling among the units of the node.

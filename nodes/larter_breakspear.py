@@ -8,6 +8,8 @@ from braingraph.component import Input, Node, Output, Size, State, parameter
 from braingraph.nodes.checks import within
 from braingraph.nodes.transfer import potential_to_rate
 
+CATEGORY = "physiological"
+
 
 class LarterBreakspearStep(Node):
     """A cortical column with calcium, potassium, sodium and leak channels, after Morris and Lecar.

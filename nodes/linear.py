@@ -6,6 +6,8 @@ from typing import Any
 
 from braingraph.component import Input, Node, State
 
+CATEGORY = "phenomenological"
+
 
 class LinearStep(Node):
     """A damped linear node.

@@ -6,6 +6,8 @@ from typing import Any
 
 from braingraph.component import Input, Node, State
 
+CATEGORY = "phenomenological"
+
 
 class LorenzStep(Node):
     """The Lorenz equations: the classic chaotic flow.

@@ -13,6 +13,8 @@ from braingraph.nodes.transfer import second_order
 from braingraph.random import Uniform
 from braingraph.units import Quantity
 
+CATEGORY = "physiological"
+
 
 class MontbrioPazoRoxinStep(Node):
     """The exact mean field of all-to-all quadratic integrate-and-fire neurons.

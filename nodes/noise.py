@@ -1,7 +1,8 @@
 """Noise sources: vertices whose draws depend only on the seed, their path, unit, step and replica.
 
-Every class here states the law of a continuous-time process and keeps it at any step. ``sigma``
-carries the unit; ``mean`` is in the unit of what the source emits.
+Every class states the law of a continuous-time process and keeps it at any step. ``sigma``
+carries the unit; ``mean`` is in the unit of what the source emits. Power-law spectra other than
+these are in ``colored_noise``.
 """
 
 from __future__ import annotations
@@ -17,39 +18,57 @@ from braingraph.component import Node, Output, Size, StandardNormal, State, para
 from braingraph.random import Normal
 from braingraph.units import ONE, TIME, Quantity, attach, show, strip, unit_of
 
+CATEGORY = "noise"
 
-def _emitted(unit: Any) -> Any:
-    """The unit U of white noise whose sigma is in U * sqrt(time); U is 1 when sigma has none."""
+
+def _without_root(unit: Any) -> Any:
+    """U, for a sigma in U * sqrt(time); U is 1 when sigma has no unit."""
     if unit == ONE:
         return ONE
-    # Divide by the root of the time unit that sigma was given in, so that U prints as typed.
-    options = [unit / scale**0.5 for scale in (TIME, u.second, u.us)]
+    return _nearest_whole([unit / scale**0.5 for scale in (TIME, u.second, u.us)])
+
+
+def _nearest_whole(options: list[Any]) -> Any:
+    """The unit that prints as sigma's was typed: it was given with the root of its time unit."""
     whole = [option for option in options if float(option.scale).is_integer()]
     return (whole or options)[0]
 
 
-class _Noise(Node):
-    """What the sources share: a size, an amplitude, a mean, and one normal a unit and step."""
+class Noise(Node):
+    """What the sources share: a size, an amplitude and a mean."""
 
     sigma: Any = parameter(1.0, any_unit=True)
     mean: Any = parameter(0.0, any_unit=True)
-    xi = StandardNormal()
 
     def __init__(self, in_size: Size, *, dt: Any = None, **given: Any) -> None:
         super().__init__(in_size, dt=dt, **given)
-        unit = self._emits()
-        if isinstance(self.mean, u.Quantity) or np.any(self.mean != 0):
-            where = f"{type(self).__name__}.mean"
-            mean = strip(self.mean, unit, where, f"its sigma is in {show(unit_of(self.sigma))}.")
-        else:
-            mean = self.mean  # zero needs no unit
-        self.__dict__["mean"] = attach(mean, unit)
+        in_unit(self, "mean", self._emits(), f"its sigma is in {show(unit_of(self.sigma))}.")
 
     def _emits(self) -> Any:
         return unit_of(self.sigma)
 
 
-class WhiteNoise(_Noise):
+def in_unit(model: Node, name: str, unit: Any, why: str) -> None:
+    """Put a parameter of any unit into ``unit``, or raise UnitError; zero needs no unit."""
+    value = getattr(model, name)
+    if isinstance(value, u.Quantity) or np.any(value != 0):
+        value = strip(value, unit, f"{type(model).__name__}.{name}", why)
+    model.__dict__[name] = attach(value, unit)
+
+
+def relaxation(steps: Any) -> tuple[Any, Any]:
+    """What a step of ``steps`` time constants keeps of a process, and adds to its variance 1."""
+    return jnp.exp(-steps), jnp.sqrt(-jnp.expm1(-2 * steps))  # sqrt(1 - a**2), also if a is near 1
+
+
+def _root(dt: Any, sigma: Any) -> Any:
+    """sqrt(dt); in sqrt(ms), without unit, where sigma has none."""
+    if unit_of(sigma) == ONE:
+        return jnp.sqrt(dt.to_decimal(TIME))
+    return u.math.sqrt(dt)
+
+
+class WhiteNoise(Noise):
     """Gaussian white noise, independent in every unit, step and replica.
 
     Equation (held over the step from t_n to t_n + dt)::
@@ -66,6 +85,7 @@ class WhiteNoise(_Noise):
         The noise's strength. A plain number is in sqrt(ms), and the output is dimensionless, as
         in models without units, which count time in ms.
     mean : U, default 0
+        What the noise is added to.
 
     Signals
     -------
@@ -88,15 +108,14 @@ class WhiteNoise(_Noise):
     WhiteNoise(76, sigma=0.1 [ms^0.5 * nA], mean=0 [nA])
     """
 
+    xi = StandardNormal()
+
     def _emits(self) -> Any:
-        return _emitted(unit_of(self.sigma))
+        return _without_root(unit_of(self.sigma))
 
     @Output(unit=lambda model: model._emits())
     def out(self, s: Any, i: Any) -> Any:
-        unit: Any = unit_of(self.sigma)
-        if unit == ONE:
-            return self.mean + self.sigma * i.xi / jnp.sqrt(i.dt.to_decimal(TIME))
-        return self.mean + self.sigma * i.xi / u.math.sqrt(i.dt)
+        return self.mean + self.sigma * i.xi / _root(i.dt, self.sigma)
 
 
 class GaussianNoise(WhiteNoise):
@@ -107,8 +126,8 @@ class GaussianNoise(WhiteNoise):
     """
 
 
-class OUProcess(_Noise):
-    """Ornstein-Uhlenbeck process: coloured noise with a correlation time.
+class OUProcess(Noise):
+    """Ornstein-Uhlenbeck process: noise with a correlation time.
 
     Equation::
 
@@ -127,6 +146,7 @@ class OUProcess(_Noise):
     tau : time, default 10 ms
         The correlation time.
     mean : unit of sigma, default 0
+        What the noise is added to.
 
     Signals
     -------
@@ -152,8 +172,59 @@ class OUProcess(_Noise):
 
     tau: Quantity = parameter(10.0 * u.ms, positive=True)
     x = State(Normal("mean", "sigma"), unit="sigma")
+    xi = StandardNormal()
 
     def update(self, s: Any, i: Any, dt: Any) -> Mapping[str, Any]:
-        steps = dt.to_decimal(TIME) / self.tau.to_decimal(TIME)
-        spread = jnp.sqrt(-jnp.expm1(-2 * steps))  # sqrt(1 - a**2), also for dt << tau
-        return {"x": self.mean + jnp.exp(-steps) * (s.x - self.mean) + self.sigma * spread * i.xi}
+        kept, spread = relaxation(dt.to_decimal(TIME) / self.tau.to_decimal(TIME))
+        return {"x": self.mean + kept * (s.x - self.mean) + self.sigma * spread * i.xi}
+
+
+def _integrated(model: BrownianNoise) -> Any:
+    """U, for a sigma in U / sqrt(time); U is 1 when sigma has no unit."""
+    unit: Any = unit_of(model.sigma)
+    if unit == ONE:
+        return ONE
+    return _nearest_whole([unit * scale**0.5 for scale in (TIME, u.second, u.us)])
+
+
+class BrownianNoise(Node):
+    """Brownian motion: white noise added up, S(f) ~ f^-2 at all frequencies.
+
+    Equation (xi_n standard normal; the increments are exact, at any dt)::
+
+        dx = sigma dW,   x_{n+1} = x_n + sigma sqrt(dt) xi_n
+
+    It is not stationary: the variance is ``sigma**2 t``, and no power is too slow for it. For
+    noise that stays in its place take :class:`OUProcess`, or ``ColoredNoise(beta=2)``.
+
+    Parameters
+    ----------
+    in_size : int or tuple of int
+    sigma : any unit U / sqrt(time), default 1.0
+        How far it spreads in the root of a time. A plain number is per sqrt(ms).
+
+    Signals
+    -------
+    x : state, U, (unit,)
+        Starts at 0. What it feeds sees it held over the step.
+
+    Errors
+    ------
+    UnitError
+        ``init_x`` is not in the unit of x.
+
+    Source: Wiener, J. Math. & Phys. 2:131 (1923). Deviation: brainmass takes sigma in the unit of
+    x, per sqrt(ms).
+
+    >>> import brainunit as u
+    >>> from braingraph.nodes.noise import BrownianNoise
+    >>> BrownianNoise(10, sigma=0.3 * u.mV / u.second**0.5)
+    BrownianNoise(10, sigma=0.3 [mV / s^0.5])
+    """
+
+    sigma: Any = parameter(1.0, any_unit=True)
+    x = State(Normal(0.0, 0.0), unit=_integrated)  # zero, in any unit
+    xi = StandardNormal()
+
+    def update(self, s: Any, i: Any, dt: Any) -> Mapping[str, Any]:
+        return {"x": s.x + self.sigma * i.xi * _root(dt, self.sigma)}

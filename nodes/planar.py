@@ -8,6 +8,8 @@ from braingraph.component import Input, Node, State
 from braingraph.errors import ModelError
 from braingraph.random import Uniform
 
+CATEGORY = "phenomenological"
+
 
 class XY_Oscillator(Node):
     """Base of planar oscillators: two states, and inputs that are added to their derivatives.
@@ -27,6 +29,8 @@ class XY_Oscillator(Node):
     ------
     ModelError
         A class without ``flow`` is added to a graph: this base itself, for instance.
+
+    Source: ours, of that name in brainmass; those of the oscillators are theirs.
 
     >>> import braingraph as bg
     >>> class Rotation(XY_Oscillator):

@@ -10,6 +10,8 @@ import numpy as np
 from braingraph.component import InternalEdge, Node, Size
 from braingraph.errors import ModelError, ShapeError
 
+CATEGORY = "building block"
+
 
 class RecurrentNode(Node):
     """Base of composite nodes: units, and one edge among them.
@@ -17,6 +19,8 @@ class RecurrentNode(Node):
     Subclasses declare ``recurrence(self)``, which returns that edge, and list in ``inside`` which
     of their parameters are the edge's: they are addressed as the node's, but live in its coupling.
     A parameter ``delay`` is the edge's too.
+
+    Source: ours.
     """
 
     #: The coupling's name of a parameter -> the node's.

@@ -6,6 +6,8 @@ from typing import Any
 
 from braingraph.component import Input, Node, Output
 
+CATEGORY = "building block"
+
 
 class Relay(Node):
     """A place where edges meet: it passes on the sum of what arrives, in the same step.

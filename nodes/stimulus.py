@@ -1,7 +1,8 @@
 """Stimuli: vertices whose output is given in advance, as steps, pulses, series or functions.
 
 Pulses and series are decided by the number of the step, an integer, so they keep their place
-however long the run; they are held over the step. Units on ``out`` follow the values.
+however long the run; they are held over the step. Units on ``out`` follow the values. Sines,
+chirps and ramps are in ``waveforms``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from braingraph.component import Node, Output, Size, parameter
 from braingraph.errors import ParameterError, ShapeError, did_you_mean
 from braingraph.units import TIME, Quantity, attach, unit_of
 
+CATEGORY = "stimulus"
 AFTER = ("zero", "hold", "repeat")
 
 
@@ -28,10 +30,13 @@ class ConstantStimulus(Node):
     ----------
     in_size : int or tuple of int
     value : any unit, default 1.0
+        What is emitted.
 
     Signals
     -------
     out : output, unit of value, (unit,)
+
+    Source: ours.
 
     >>> import brainunit as u
     >>> from braingraph.nodes.stimulus import ConstantStimulus
@@ -65,6 +70,7 @@ class PulseTrain(Node):
     ----------
     in_size : int or tuple of int
     amplitude : any unit, default 1.0
+        The height of a pulse.
     onset : time, default 0 ms
         The start of the first pulse.
     duration : time, default 1 ms
@@ -83,6 +89,8 @@ class PulseTrain(Node):
     ParameterError
         A duration or period that is not positive, a count that is not whole, or a count without
         a period.
+
+    Source: ours.
 
     >>> import brainunit as u
     >>> from braingraph.nodes.stimulus import PulseTrain
@@ -112,20 +120,20 @@ class PulseTrain(Node):
 
     @Output(unit="amplitude")
     def out(self, s: Any, i: Any) -> Any:
-        after = i.n - _steps(self.onset, i.dt)
+        after = i.n - whole_steps(self.onset, i.dt)
         on = after >= 0
         if self.period is not None:
-            period = jnp.maximum(_steps(self.period, i.dt), 1)
+            period = jnp.maximum(whole_steps(self.period, i.dt), 1)
             pulse = after // period
             after = after - pulse * period
             if self.count is not None:
                 on = on & (pulse < self.count)
-        on = on & (after < _steps(self.duration, i.dt))
+        on = on & (after < whole_steps(self.duration, i.dt))
         unit = unit_of(self.amplitude)
         return attach(jnp.where(on, u.get_magnitude(self.amplitude), 0.0), unit)
 
 
-def _steps(time: Any, dt: Any) -> Any:
+def whole_steps(time: Any, dt: Any) -> Any:
     """A time as the nearest whole number of steps."""
     return jnp.round(time.to_decimal(TIME) / dt.to_decimal(TIME)).astype(jnp.int32)
 
@@ -136,7 +144,7 @@ class ArrayStimulus(Node):
     Equation, with m rows and k = n // round(every / dt) (k = n without ``every``)::
 
         out_n = gain * values[k]                                        k < m
-        out_n = 0 | gain * values[m - 1] | gain * values[k mod m]       k >= m, by ``after``
+        out_n = 0 | gain * values[m - 1] | gain * values[k mod m]       k >= m, by after
 
     Parameters
     ----------
@@ -160,6 +168,8 @@ class ArrayStimulus(Node):
         No values, an interval that is not positive, or an unknown ``after``.
     ShapeError
         The values have no row, or not one column a unit.
+
+    Source: ours.
 
     >>> import brainunit as u
     >>> from braingraph.nodes.stimulus import ArrayStimulus
@@ -202,7 +212,7 @@ class ArrayStimulus(Node):
         rows = values.shape[0]
         k = i.n
         if self.every is not None:
-            k = k // jnp.maximum(_steps(self.every, i.dt), 1)
+            k = k // jnp.maximum(whole_steps(self.every, i.dt), 1)
         row = values[k % rows if self.after == "repeat" else jnp.minimum(k, rows - 1)]
         if self.after == "zero":
             row = jnp.where(k < rows, row, 0.0)
@@ -238,6 +248,8 @@ class FunctionStimulus(Node):
         ``f`` is missing or cannot be called.
     ShapeError
         ``f`` returns neither one value nor one a unit.
+
+    Source: ours.
 
     >>> import brainunit as u
     >>> from braingraph.nodes.stimulus import FunctionStimulus

@@ -9,6 +9,8 @@ import brainunit as u
 from braingraph.component import Input, Node, State, parameter
 from braingraph.units import Quantity
 
+CATEGORY = "phenomenological"
+
 
 class ThresholdLinearStep(Node):
     """Excitatory and inhibitory rates that follow the part of their currents above zero.

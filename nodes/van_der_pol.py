@@ -7,6 +7,8 @@ from typing import Any
 from braingraph.component import parameter
 from braingraph.nodes.planar import XY_Oscillator
 
+CATEGORY = "phenomenological"
+
 
 class VanDerPolStep(XY_Oscillator):
     """The Van der Pol oscillator x'' - mu (1 - x^2) x' + x = 0, in Lienard's plane.

@@ -23,6 +23,8 @@ from braingraph.errors import ModelError
 from braingraph.nodes.transfer import logistic_from_zero
 from braingraph.units import Quantity
 
+CATEGORY = "physiological"
+
 
 class WilsonCowanBase(Node):
     """Base of the family: the rates, their inputs, and the equation with its hooks.
@@ -38,6 +40,8 @@ class WilsonCowanBase(Node):
     ------
     ModelError
         A class without the parameters is added to a graph: this base itself, for instance.
+
+    Source: Wilson & Cowan 1972, Biophys J 12:1, eqs. 11-12, as its members state them.
 
     >>> from braingraph import nodes
     >>> class Halved(nodes.WilsonCowanStep):

@@ -65,7 +65,7 @@ class WilsonCowanDivisiveStep(_Divisive):
         ``tau_E``, ``tau_I``, ``sigma_E`` or ``sigma_I`` is not positive, or ``c_EI`` or ``c_II``
         is positive.
 
-    Source: divisive normalisation (Carandini & Heeger 2012, Nat Rev Neurosci 13:51) in the model
+    Source: Carandini & Heeger 2012, Nat Rev Neurosci 13:51 (divisive normalisation), in the model
     of Wilson & Cowan 1972; form and weights are brainmass's, whose ``wEI`` = 6.5 is -``c_EI``.
     Deviations: as in :class:`WilsonCowanStep`; the time constants are 10 ms, not 1 ms.
 
@@ -110,7 +110,8 @@ class WilsonCowanDivisiveInputStep(_Divisive):
         ``tau_E``, ``tau_I``, ``sigma_E`` or ``sigma_I`` is not positive, or ``c_EI`` or ``c_II``
         is positive.
 
-    Source and deviations: as in :class:`WilsonCowanDivisiveStep`.
+    Source: Carandini & Heeger 2012, Nat Rev Neurosci 13:51, and Wilson & Cowan 1972. Form, weights
+    and deviations: as in :class:`WilsonCowanDivisiveStep`.
 
     >>> from braingraph import nodes
     >>> nodes.WilsonCowanDivisiveInputStep(76, c_EI=-4.0)

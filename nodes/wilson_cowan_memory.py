@@ -140,8 +140,8 @@ class WilsonCowanAdaptiveStep(WilsonCowanStep):
     ParameterError
         A time constant is not positive.
 
-    Source: the adaptation of Benda & Herz 2003, Neural Comput 15:2523 (subtracted from the drive,
-    linear in the rate) in the model of Wilson & Cowan 1972; strengths and time constants are
+    Source: Benda & Herz 2003, Neural Comput 15:2523 (adaptation: subtracted from the drive,
+    linear in the rate), in the model of Wilson & Cowan 1972; strengths and time constants are
     brainmass's. Deviations: as in :class:`WilsonCowanStep`; as tau_E and tau_I are 10 ms, not
     1 ms, adaptation is 10 times slower than the rates, not 100 times.
 

@@ -12,6 +12,8 @@ from braingraph.errors import ParameterError, did_you_mean
 from braingraph.nodes.transfer import current_to_rate
 from braingraph.units import Quantity, attach
 
+CATEGORY = "physiological"
+
 TRANSFERS = ("curve", "threshold_linear")
 
 

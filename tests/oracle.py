@@ -65,7 +65,7 @@ class Wire:
     paired: str | None
     clock: int  # of the source
     channels: int
-    pair: Callable[[Array, Array], Array] | None  # what one connection carries, if no sum does
+    pair: Callable[[Array, Any], Array] | None  # what one connection carries, if no sum does
     samples: dict[int, Array] = field(default_factory=dict)
 
 
@@ -194,7 +194,7 @@ class Interpreter:
         def read(name: str) -> Any:
             return self.value(at, f"{path}.{name}")
 
-        clock = {"t": at.t, "dt": at.dt, "n": at.n}
+        clock = {"t": at.t, "dt": at.dt, "n": at.n, "stage": at.c}
         return laws.Pull(read), laws.Pull(lambda name: clock[name] if name in clock else read(name))
 
     def _arriving(self, at: Moment, port: str) -> Array:
@@ -229,7 +229,7 @@ class Interpreter:
                 if wire.weights[i, j] != 0:
                     heard = self._message(at, wire, wire.steps[i, j])[:, j]
                     if wire.pair:
-                        heard = wire.pair(heard, np.zeros(1) if y is None else y[i : i + 1])
+                        heard = wire.pair(np.broadcast_to(heard, targets), y)[i]
                     total[:, i] += wire.weights[i, j] * heard
         return wire.post(total, y, wire.weights.sum(axis=1))
 

@@ -1,4 +1,4 @@
-"""The models and couplings of the oracle, restated in plain NumPy from their papers.
+"""The models of the oracle, restated in plain NumPy from their papers.
 
 A law's numbers are in the units it lists (dimensionless where it lists none), time in ms, and a
 derivative is per ms. ``p`` holds the parameters, one number a unit; ``s`` states; ``i`` inputs,
@@ -14,8 +14,14 @@ from typing import Any
 
 import brainunit as u
 import numpy as np
+import oracle_noise as noise
+import oracle_observers as forward
+import oracle_observing as observing
 import oracle_oscillators as oscillators
 import oracle_physiology as physiology
+from oracle_couplings import number as _number
+from oracle_couplings import plain as _plain
+from oracle_couplings import ratio
 
 
 class Pull:
@@ -92,68 +98,6 @@ def _factor(model: Any, law: Law, name: str) -> float:
     return ratio(model.signals()[name].unit(model), law.unit(model, name))
 
 
-def ratio(one: Any, other: Any) -> float:
-    """How many of the unit ``other`` are one of ``one``."""
-    return 1.0 if one == other else float(u.Quantity(1.0, unit=one).to_decimal(other))
-
-
-def _number(value: Any, unit: Any) -> Any:
-    plain = value.to_decimal(unit) if isinstance(value, u.Quantity) else value
-    return np.asarray(plain, float)
-
-
-# ---------------------------------------------------------------- couplings
-def coupling(edge: Any, units: Mapping[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """``pre(x)`` -> (channel, source) and ``post(sums, y, w)`` -> (target,), of plain numbers.
-
-    ``units``: of the source, the target, and the target's paired state. Sums and ``w`` are in
-    the unit of ``conn`` times the message's.
-    """
-    kind = type(edge).__name__
-    conn = _unit(edge.conn)
-    if kind == "Coupling":
-        gain = ratio(conn * units["source"], units["target"])
-        return (lambda x: x[None]), (lambda s, y, w: gain * s[0])
-    k, gain_unit = _plain(edge.k), _unit(edge.k) * conn
-    if kind == "AdditiveCoupling":
-        gain = ratio(gain_unit * units["source"], units["target"])
-        b = 0.0 if edge.b is None else _number(edge.b, units["target"])
-        return (lambda x: x[None]), (lambda s, y, w: gain * k * s[0] + b)
-    if kind == "DiffusiveCoupling":
-        gain = ratio(gain_unit * units["source"], units["target"])
-        own = ratio(units["state"], units["source"])
-        return (lambda x: x[None]), (lambda s, y, w: gain * k * (s[0] - w * own * y))
-    if kind == "KuramotoCoupling":
-        gain, lag = ratio(gain_unit, units["target"]), _plain(edge.alpha)
-
-        def sine(s: Any, y: Any, w: Any) -> Any:
-            # sum_j w sin(theta_j - psi) is the imaginary part of e^(-i psi) sum_j w e^(i theta_j)
-            return gain * k * np.imag((s[1] + 1j * s[0]) * np.exp(-1j * (y + lag)))
-
-        return (lambda x: np.stack([np.sin(x), np.cos(x)])), sine
-    if kind == "SigmoidalJansenRitCoupling":
-        gain, to_mV = ratio(gain_unit * u.Hz, units["target"]), ratio(units["source"], u.mV)
-        cmin, cmax = _number(edge.cmin, u.Hz), _number(edge.cmax, u.Hz)
-        middle, r = _number(edge.midpoint, u.mV), _number(edge.r, u.mV**-1)
-
-        def rate(x: Any) -> Any:
-            return (cmin + (cmax - cmin) / (1 + np.exp(r * (middle - to_mV * x))))[None]
-
-        return rate, lambda s, y, w: gain * k * s[0]
-    if kind == "HORNRecurrence":
-        # (W y + b + v x) / sqrt(n), where k is the root; y stands on the wire, x is the target's
-        return (lambda x: x[None]), (lambda s, y, w: k * (s[0] + edge.b + edge.v * y))
-    raise KeyError(f"the oracle has no {kind}")
-
-
-def _unit(value: Any) -> Any:
-    return value.unit if isinstance(value, u.Quantity) else u.UNITLESS
-
-
-def _plain(value: Any) -> Any:
-    return np.asarray(u.get_magnitude(value), float)
-
-
 # ---------------------------------------------------------------- models
 def _balloon(p: Any, s: Any, i: Any) -> dict[str, Any]:
     """Friston et al. 2003, eqs. 3-4, in seconds; divided by 1000 for time in ms."""
@@ -171,28 +115,6 @@ def _bold(p: Any, s: Any, i: Any) -> Any:
     k_2 = 2.0 if p.k_2 is None else p.k_2
     k_3 = 2 * p.rho - 0.2 if p.k_3 is None else p.k_3
     return p.V_0 * (k_1 * (1 - s.q) + k_2 * (1 - s.q / s.v) + k_3 * (1 - s.v))
-
-
-# ---------------------------------------------------------------- noise
-def _white(p: Any, s: Any, i: Any) -> Any:
-    """Euler's step of dx = sigma dW adds sigma sqrt(dt) xi, which is dt times this."""
-    return p.mean + p.sigma * i.xi / np.sqrt(i.dt)
-
-
-def _white_units(model: Any) -> dict[str, Any]:
-    unit = model.signals()["out"].unit(model)
-    plain = unit == u.UNITLESS  # sigma is then in sqrt(ms), and says nothing of it
-    return {"out": unit, "mean": unit, "sigma": unit if plain else unit * u.ms**0.5}
-
-
-def _ornstein_uhlenbeck(p: Any, s: Any, i: Any, dt: float) -> dict[str, Any]:
-    """Gillespie 1996, eq. 1.9, with sigma the stationary standard deviation."""
-    kept = np.exp(-dt / p.tau)
-    return {"x": kept * s.x + (1 - kept) * p.mean + p.sigma * np.sqrt(1 - kept**2) * i.xi}
-
-
-def _ou_units(model: Any) -> dict[str, Any]:
-    return {**dict.fromkeys(("sigma", "mean", "x"), _unit(model.sigma)), "tau": u.ms}
 
 
 # ---------------------------------------------------------------- stimuli
@@ -256,13 +178,13 @@ LAWS: dict[str, Law] = {
         oscillators.kuramoto, outputs={"phase": lambda p, s, i: s.theta % (2 * np.pi) % (2 * np.pi)}
     ),
     **{name: Law(**parts) for name, parts in physiology.PARTS.items()},
+    **{name: Law(**parts) for name, parts in noise.PARTS.items()},
+    **{name: Law(**parts) for name, parts in forward.PARTS.items()},
+    **{name: Law(**parts) for name, parts in observing.PARTS.items()},
     "ConstantStimulus": Law(outputs={"out": lambda p, s, i: p.value}, units=_stimulus_units),
     "PulseTrain": Law(outputs={"out": _pulses}, units=_stimulus_units),
     "ArrayStimulus": Law(outputs={"out": _series}, units=_stimulus_units),
     "FunctionStimulus": Law(outputs={"out": _function}, units=_stimulus_units),
-    "WhiteNoise": Law(outputs={"out": _white}, units=_white_units),
-    "GaussianNoise": Law(outputs={"out": _white}, units=_white_units),
-    "OUProcess": Law(jump=_ornstein_uhlenbeck, units=_ou_units),
     "BOLDSignal": Law(
         _balloon,
         outputs={"bold": _bold},

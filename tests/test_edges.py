@@ -1,5 +1,6 @@
 """Couplings: their values, their symmetries, their units and their mistakes."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,27 +8,23 @@ import brainunit as u
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from edge_tools import Array, Bounded, W, X, deliver, one_by_one
+from scipy.sparse import csr_array
 
 from braingraph import edges, nodes
 from braingraph.component import Coupling
-from braingraph.errors import GraphError, ParameterError, UnitError, WeightError
+from braingraph.errors import (
+    GraphError,
+    ModelError,
+    ParameterError,
+    ShapeError,
+    UnitError,
+    WeightError,
+)
 from braingraph.graph import Graph
 from braingraph.units import ONE, strip
 
-Array = np.ndarray[Any, np.dtype[Any]]
 PER_MS = 1 / u.ms
-W = np.array([[0, 0.2, 0.5], [1, 0, 0], [0.3, 0.7, 0]])
-X = np.array([0.5, -1.0, 2.0])
-
-
-def deliver(coupling: Coupling, x: Any, y: Any, unit: Any = ONE) -> Array:
-    """pre, weighted sum and post, in NumPy. ``x`` is what each target sees of each source."""
-    conn = np.asarray(coupling.conn)
-    channels = coupling.pre(x)
-    many = isinstance(channels, tuple)
-    sums = tuple((conn * c).sum(-1) for c in (channels if many else (channels,)))
-    value = coupling.post(sums if many else sums[0], y, conn.sum(-1))
-    return np.asarray(strip(value, unit, "delivered"))
 
 
 def test_two_units_with_delays_receive_what_the_reference_gives(x64: None) -> None:
@@ -37,6 +34,8 @@ def test_two_units_with_delays_receive_what_the_reference_gives(x64: None) -> No
         (edges.DiffusiveCoupling(conn, k=0.5), x, ONE, [0.1, -0.15]),
         (edges.AdditiveCoupling(conn, k=0.5, b=0.1), x, ONE, [0.6, 0.25]),
         (edges.AdditiveCoupling(conn, k=[0.5, 1.0]), x, ONE, [0.5, 0.3]),
+        (edges.SigmoidalCoupling(conn, slope=2, midpoint=0.5), x, ONE, [0.73105858, 0.40131234]),
+        (edges.HyperbolicTangentCoupling(conn), x, ONE, [0.48201379, 0.26852478]),
         (
             edges.SigmoidalJansenRitCoupling(conn),
             10 * x * u.mV,
@@ -48,13 +47,92 @@ def test_two_units_with_delays_receive_what_the_reference_gives(x64: None) -> No
         np.testing.assert_allclose(deliver(coupling, source, y, unit), expected, atol=5e-9)
 
 
-def test_three_units_receive_what_the_reference_gives(x64: None) -> None:
-    np.testing.assert_allclose(
-        deliver(edges.DiffusiveCoupling(W), X, X), [0.45, 1.5, -2.55], atol=1e-12
-    )
-    np.testing.assert_allclose(
-        deliver(edges.AdditiveCoupling(W), X, X), [0.8, 0.5, -0.55], atol=1e-12
-    )
+NET = (0.8, 0.5, -0.55)  # the weighted sums of W and X
+
+
+def sigmoid(z: float) -> float:
+    return 1 / (1 + math.exp(-z))
+
+
+VALUES: dict[str, tuple[Coupling, list[float]]] = {
+    "diffusive": (edges.DiffusiveCoupling(W), [0.45, 1.5, -2.55]),
+    "additive": (edges.AdditiveCoupling(W), list(NET)),
+    "sigmoidal": (
+        edges.SigmoidalCoupling(W, k=3.0, a=2.0, b=0.2, slope=[1.5, -1.0, 4.0], midpoint=0.3),
+        [
+            3 * sigmoid(slope * (2 * s + 0.2 - 0.3))
+            for slope, s in zip((1.5, -1.0, 4.0), NET, strict=True)
+        ],
+    ),
+    "sigmoidal, as it comes": (edges.SigmoidalCoupling(W), [sigmoid(s) for s in NET]),
+    "tvb sigmoidal": (
+        edges.TVBSigmoidalCoupling(W, cmin=-0.5, cmax=2.0, midpoint=0.1, a=3.0, sigma=0.7),
+        [-0.5 + 2.5 / (1 + math.exp(-3 * (s - 0.1) / 0.7)) for s in NET],
+    ),
+    "tvb sigmoidal, as it comes": (
+        edges.TVBSigmoidalCoupling(W),
+        [-1 + 2 / (1 + math.exp(-s / 230)) for s in NET],
+    ),
+    "tanh": (edges.HyperbolicTangentCoupling(W), [0.5 * math.tanh(2 * s) for s in NET]),
+    "tvb tanh": (
+        edges.TVBHyperbolicTangentCoupling(W, a=[2.0, 1.0, -1.0], b=1.5, midpoint=0.2, sigma=0.4),
+        [
+            a * s
+            for a, s in zip(
+                (2.0, 1.0, -1.0),
+                one_by_one(lambda x, y: 1 + math.tanh((1.5 * x - 0.2) / 0.4)),
+                strict=True,
+            )
+        ],
+    ),
+    "tvb tanh, as it comes": (
+        edges.TVBHyperbolicTangentCoupling(W),
+        one_by_one(lambda x, y: 1 + math.tanh(x)),
+    ),
+    "presigmoidal": (
+        edges.PreSigmoidalCoupling(W, H=2.0, Q=0.3, G=1.2, P=0.8, theta=-0.1),
+        one_by_one(lambda x, y: 2 * (0.3 + math.tanh(1.2 * (0.8 * x + 0.1)))),
+    ),
+    "presigmoidal, as it comes": (
+        edges.PreSigmoidalCoupling(W),
+        one_by_one(lambda x, y: 0.5 * (1 + math.tanh(60 * (x - 0.5)))),
+    ),
+    "laplacian": (edges.LaplacianCoupling(W, k=0.5), [0.225, 0.75, -1.275]),
+    "random walk": (
+        edges.LaplacianCoupling(W, k=0.5, normalize="rw"),
+        [0.5 * (0.8 / 0.7 - 0.5), 0.5 * 1.5, 0.5 * (-0.55 - 2.0)],
+    ),
+    "symmetric": (  # degrees 0.7, 1, 1
+        edges.LaplacianCoupling(W, normalize="sym"),
+        [
+            (-0.2 + 1.0) / math.sqrt(0.7) - 0.5,
+            0.5 / math.sqrt(0.7) + 1.0,
+            0.15 / math.sqrt(0.7) - 0.7 - 2.0,
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_three_units_receive_what_the_formula_says(x64: None, case: str) -> None:
+    coupling, expected = VALUES[case]
+    np.testing.assert_allclose(deliver(coupling, X, X), expected, atol=1e-12)
+
+
+def test_tvb_forms_are_ours_in_other_words(x64: None) -> None:
+    """TVB's sigmoid: offset and gain; its tanh: two logistics; its static threshold: its tanh."""
+    tvb = edges.TVBSigmoidalCoupling(W, cmin=-0.5, cmax=2.0, midpoint=0.1, a=3.0, sigma=0.7)
+    ours = edges.SigmoidalCoupling(W, k=2.5, slope=3 / 0.7, midpoint=0.1)
+    np.testing.assert_allclose(deliver(tvb, X, X), deliver(ours, X, X) - 0.5, atol=1e-14)
+    bent = edges.TVBHyperbolicTangentCoupling(W, a=0.5, b=1.2, midpoint=0.6, sigma=0.1)
+    static = edges.PreSigmoidalCoupling(W, G=10.0, P=1.2, theta=0.6)
+    np.testing.assert_allclose(deliver(bent, X, X), deliver(static, X, X), atol=1e-14)
+
+
+def test_a_small_tanh_keeps_its_digits() -> None:
+    """1 + tanh(z) for very negative z, in float32, where tanh(z) is -1."""
+    small = edges.TVBHyperbolicTangentCoupling(W).pre(jnp.float32(-20.0))
+    assert float(small) == pytest.approx(2 * math.exp(-40), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -82,15 +160,27 @@ def test_kuramoto_coupling_is_the_sine_of_the_difference(x64: None, alpha: Any) 
     )
 
 
-COUPLINGS: list[Coupling] = [
+LINEAR: list[Coupling] = [
     edges.AdditiveCoupling(W, k=[0.5, 1.0, -2.0]),
     edges.DiffusiveCoupling(W, k=0.7),
     edges.KuramotoCoupling(W, k=2.0, alpha=0.3),
     edges.SigmoidalJansenRitCoupling(W, k=3.0),
+    edges.LaplacianCoupling(W, k=0.7),
+    edges.TVBHyperbolicTangentCoupling(W, a=0.3, b=2.0),
+    edges.PreSigmoidalCoupling(W, G=2.0, Q=0.4),
+]
+SATURATING: list[Coupling] = [
+    edges.SigmoidalCoupling(W, slope=2.0, midpoint=0.1, b=0.2),
+    edges.TVBSigmoidalCoupling(W, cmin=-3.0, sigma=0.5),
+    edges.HyperbolicTangentCoupling(W),
+]
+NORMALIZED: list[Coupling] = [
+    edges.LaplacianCoupling(W, k=2.0, normalize="rw"),
+    edges.LaplacianCoupling(W, k=2.0, normalize="sym"),
 ]
 
 
-@pytest.mark.parametrize("coupling", COUPLINGS, ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize("coupling", LINEAR, ids=lambda c: type(c).__name__)
 def test_post_is_linear_in_sums_and_weights_together(x64: None, coupling: Coupling) -> None:
     """So bundles may be split, and parts of a sum delivered apart."""
     rng = np.random.default_rng(5)
@@ -106,23 +196,32 @@ def test_post_is_linear_in_sums_and_weights_together(x64: None, coupling: Coupli
     np.testing.assert_allclose(post(a * s[0] + b * s[1], a * w[0] + b * w[1]), parts, atol=1e-13)
 
 
-@pytest.mark.parametrize("coupling", COUPLINGS, ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize(
+    "coupling", [*LINEAR, *SATURATING, *NORMALIZED], ids=lambda c: type(c).__name__
+)
 def test_renaming_the_units_renames_what_they_receive(x64: None, coupling: Coupling) -> None:
     order = np.array([2, 0, 1])
     unit = u.Hz if isinstance(coupling, edges.SigmoidalJansenRitCoupling) else ONE
     x = X * u.mV if unit == u.Hz else X
-    gain = np.asarray(coupling.arrays()["k"])
-    moved = coupling.replace(
-        conn=np.asarray(coupling.conn)[np.ix_(order, order)],
-        k=gain[order] if gain.ndim else gain,
-    )
+    each = {k: v[order] for k, v in coupling.arrays().items() if k != "conn" and np.ndim(v)}
+    moved = coupling.replace(conn=np.asarray(coupling.conn)[np.ix_(order, order)], **each)
     np.testing.assert_allclose(
         deliver(moved, x[order], X[order], unit), deliver(coupling, x, X, unit)[order], atol=1e-13
     )
-    assert not deliver(coupling.replace(conn=np.zeros((3, 3))), x, X, unit).any()
+    if coupling not in SATURATING:  # those have a value for nothing, too
+        assert not deliver(coupling.replace(conn=np.zeros((3, 3))), x, X, unit).any()
 
 
-@pytest.mark.parametrize("coupling", [edges.DiffusiveCoupling(W), edges.KuramotoCoupling(W)])
+@pytest.mark.parametrize(
+    "coupling",
+    [
+        edges.DiffusiveCoupling(W),
+        edges.KuramotoCoupling(W),
+        edges.LaplacianCoupling(W),
+        edges.LaplacianCoupling(W, normalize="rw"),
+        edges.LaplacianCoupling(W + W.T > 0, normalize="sym"),  # as all degrees are equal
+    ],
+)
 def test_equal_units_exchange_nothing(x64: None, coupling: Coupling) -> None:
     np.testing.assert_allclose(deliver(coupling, np.full(3, 0.7), np.full(3, 0.7)), 0, atol=1e-15)
 
@@ -144,6 +243,13 @@ def two_columns() -> tuple[Graph, nodes.JansenRitStep, nodes.JansenRitStep]:
     return g, g.add_node("a", nodes.JansenRitStep(3)), g.add_node("b", nodes.JansenRitStep(3))
 
 
+HZ, PICO = 1.0 * u.Hz, 1.0 * u.pA * u.volt
+SIGMOID_IN_MV = edges.SigmoidalCoupling(W, k=5 * HZ, slope=0.56 / u.mV, midpoint=6 * u.mV)
+TVB_IN_MV = edges.TVBSigmoidalCoupling(
+    W, cmin=0 * HZ, cmax=5000 / u.second, midpoint=6 * u.mV, sigma=0.002 * u.volt
+)
+
+
 @pytest.mark.parametrize(
     "source, target, coupling",
     [
@@ -152,6 +258,20 @@ def two_columns() -> tuple[Graph, nodes.JansenRitStep, nodes.JansenRitStep]:
         ("a.eeg", "b.M_inp", edges.AdditiveCoupling(W)),
         ("a.M", "b.M_inp", edges.DiffusiveCoupling(W, k=0.1)),
         ("a.E", "b.E_inp", edges.DiffusiveCoupling(W, k=1 * u.Hz / u.mV)),
+        ("a.eeg", "b.E_inp", SIGMOID_IN_MV),
+        (
+            "a.eeg",
+            "b.E_inp",
+            edges.SigmoidalCoupling(W * u.nA, k=HZ, slope=1 / PICO, midpoint=PICO),
+        ),
+        ("a.eeg", "b.E_inp", edges.SigmoidalCoupling(W, k=HZ, a=0.1 / u.volt, b=0.2)),
+        ("a.eeg", "b.E_inp", edges.HyperbolicTangentCoupling(W, k=HZ, scale=1 / u.volt)),
+        ("a.eeg", "b.E_inp", TVB_IN_MV),
+        ("a.eeg", "b.E_inp", edges.TVBHyperbolicTangentCoupling(W, a=HZ, b=1 / u.mV)),
+        ("a.eeg", "b.E_inp", edges.PreSigmoidalCoupling(W, H=HZ, G=1 / u.mV, theta=6 * u.mV)),
+        ("a.E", "b.E_inp", edges.LaplacianCoupling(W * u.nA, k=HZ / u.mV, normalize="rw")),
+        ("a.E", "b.E_inp", edges.LaplacianCoupling(W * u.nA, k=HZ / u.mV, normalize="sym")),
+        ("a.E", "b.E_inp", edges.PairwiseCoupling(W, f=lambda x, y: u.math.tanh(x / y), k=HZ)),
     ],
 )
 def test_units_that_fit_are_taken(source: str, target: str, coupling: Coupling) -> None:
@@ -166,6 +286,32 @@ def test_units_that_fit_are_taken(source: str, target: str, coupling: Coupling) 
         ("a.eeg", "b.M_inp", edges.KuramotoCoupling(W, k=1 * u.mV), r"a phase is in \[mV\]"),
         ("a.M", "b.I_inp", edges.AdditiveCoupling(W, b=1.0), "do not fit"),
         ("a.Mv", "b.M_inp", edges.DiffusiveCoupling(W), "do not fit"),
+        (
+            "a.eeg",
+            "b.E_inp",
+            SIGMOID_IN_MV.replace(midpoint=0.0),
+            r"midpoint is in \[1\], but must be in \[mV\]: as in midpoint=1.0 \* u.mV",
+        ),
+        (
+            "a.eeg",
+            "b.E_inp",
+            SIGMOID_IN_MV.replace(slope=1.0),
+            r"sigmoid is in \[mV\].*give slope in another unit, as in slope=1.0 / u.mV",
+        ),
+        ("a.eeg", "b.E_inp", SIGMOID_IN_MV.replace(b=1.0), r"b is in \[1\].*b=1.0 \* u.mV"),
+        (
+            "a.eeg",
+            "b.E_inp",
+            SIGMOID_IN_MV.replace(k=1.0),
+            r"takes \[Hz\]. Give the coupling a gain",
+        ),
+        ("a.eeg", "b.E_inp", TVB_IN_MV.replace(sigma=1.0), r"sigma is in \[1\].*1.0 \* u.mV"),
+        ("a.eeg", "b.E_inp", TVB_IN_MV.replace(cmax=1.0), r"cmax is in \[1\].*1.0 \* u.Hz"),
+        ("a.eeg", "b.M_inp", edges.HyperbolicTangentCoupling(W), "scale=1.0 / u.mV"),
+        ("a.eeg", "b.M_inp", edges.TVBHyperbolicTangentCoupling(W), r"midpoint=1.0 \* u.mV"),
+        ("a.eeg", "b.M_inp", edges.PreSigmoidalCoupling(W, P=1 / u.mV, G=HZ), "give G in another"),
+        ("a.eeg", "b.E_inp", edges.PairwiseCoupling(W, f=lambda x, y: x - y), "gain"),
+        ("a.eeg", "b.M_inp", edges.PairwiseCoupling(W, f=lambda x, y: x + 1.0), "do not fit"),
     ],
 )
 def test_units_that_do_not_fit_are_refused(
@@ -184,6 +330,37 @@ MISTAKES: list[tuple[Callable[[], Coupling], type[GraphError], str]] = [
     (lambda: edges.KuramotoCoupling(W, alpha=1 * u.ms), UnitError, r"alpha is in \[ms\]"),
     (lambda: edges.SigmoidalJansenRitCoupling(W, cmax=5.0), UnitError, r"\[1\].*\[Hz\]"),
     (lambda: edges.SigmoidalJansenRitCoupling(W, midpoint=6 * u.Hz), UnitError, r"\[mV\]"),
+    (lambda: edges.TVBSigmoidalCoupling(W, sigma=-1.0), ParameterError, "sigma must be positive"),
+    (lambda: edges.TVBHyperbolicTangentCoupling(W, k=1.0), ParameterError, "has no parameter 'k'"),
+    (lambda: edges.PreSigmoidalCoupling(W, dynamic=True), ParameterError, "parameter 'dynamic'"),
+    (lambda: edges.PairwiseCoupling(W), ParameterError, r"f is None, but must be.*f=lambda x, y"),
+    (lambda: edges.PairwiseCoupling(W, f="sin"), ParameterError, "f is 'sin', but must be"),
+    (lambda: edges.PairwiseCoupling(W, f=3.0), ParameterError, "must be a function of source"),
+    (lambda: Bounded(W, f=lambda x, y: x), ParameterError, "Bounded.pair: leave out f"),
+    (lambda: edges.LaplacianCoupling(W, normalize="rv"), ParameterError, "'rv'.*mean 'rw'"),
+    (
+        lambda: edges.LaplacianCoupling(W, normalize=1.0),
+        ParameterError,
+        "must be one of None, 'rw'",
+    ),
+    (lambda: edges.LaplacianCoupling(W, degree=1.0), ParameterError, "degree belongs to weights"),
+    (lambda: edges.LaplacianCoupling(W[:2], normalize="sym"), ShapeError, r"\(2, 3\): use.*rw"),
+    (lambda: edges.LaplacianCoupling(-1.0, normalize="rw"), WeightError, "add up to -1"),
+    (
+        lambda: edges.LaplacianCoupling([[0, 1], [1, -1]], normalize="rw"),
+        WeightError,
+        "LaplacianCoupling.conn: the weights of target 1 add up to 0",
+    ),
+    (
+        lambda: edges.LaplacianCoupling(csr_array([[0, 1], [-1, 0.5]]), normalize="sym"),
+        WeightError,
+        "target 1 add up to -0.5",
+    ),
+    (
+        lambda: edges.LaplacianCoupling(W, normalize="sym").replace(normalize="rw"),
+        ParameterError,
+        r"give them again, as in replace\(normalize='rw', conn=W\)",
+    ),
 ]
 
 
@@ -193,3 +370,40 @@ def test_a_mistake_is_named(
 ) -> None:
     with pytest.raises(error, match=text):
         make()
+
+
+@pytest.mark.parametrize(
+    "coupling, name",
+    [
+        (edges.TVBHyperbolicTangentCoupling(W, b=[1.0, 2.0, 3.0]), "b"),
+        (edges.TVBHyperbolicTangentCoupling(W, sigma=[1.0, 2.0, 3.0]), "sigma"),
+        (edges.PreSigmoidalCoupling(W, theta=[1.0, 2.0, 3.0]), "theta"),
+    ],
+)
+def test_what_acts_before_the_sum_is_one_number(coupling: Coupling, name: str) -> None:
+    g = Graph()
+    one = g.add_node("one", nodes.LinearStep(3))
+    with pytest.raises(ShapeError, match=f"{name} of one.x -> one.x_inp acts on the source") as e:
+        g.add_edge(one.x, one.x_inp, coupling)
+    assert (e.value.fields["given"], e.value.fields["needed"]) == ((3,), ())
+
+
+@pytest.mark.parametrize("f", [lambda x, y: (x - y).sum(), lambda x, y: 1.0])
+def test_a_function_of_pairs_returns_one_value_for_each(f: Any) -> None:
+    g = Graph()
+    one = g.add_node("one", nodes.LinearStep(3))
+    with pytest.raises(ModelError, match="must return one value for each") as e:
+        g.add_edge(one.x, one.x_inp, edges.PairwiseCoupling(W, f=f))
+    assert e.value.fields["needed"] == (1,)
+
+
+def test_errors_carry_fields() -> None:
+    with pytest.raises(WeightError) as weights:
+        edges.LaplacianCoupling([[0, 1], [-2, 0]], normalize="rw")
+    assert (weights.value.fields["at"], weights.value.fields["value"]) == ((1,), -2.0)
+    with pytest.raises(ParameterError) as name:
+        edges.laplacian_connectivity(W, "RW")
+    assert name.value.fields["parameter"] == "normalize"
+    with pytest.raises(ShapeError) as shape:
+        edges.laplacian_connectivity(W[:2])
+    assert (shape.value.fields["given"], shape.value.fields["needed"]) == ((2, 3), (2, 2))

@@ -174,7 +174,27 @@ def test_units_of_a_node_do_not_see_one_another(x64: None, model: Node) -> None:
 
 
 #: Models without a derivative.
-STEPPED: list[Node] = [nodes.HORNStep(3), nodes.HORNSeqLayer(3, W_hh=np.eye(3)), nodes.Relay(3)]
+STEPPED: list[Node] = [
+    nodes.HORNStep(3),
+    nodes.HORNSeqLayer(3, W_hh=np.eye(3)),
+    nodes.Relay(3),
+    observers.LeadFieldModel(3, gain=np.eye(2, 3), noise=1.0),
+    observers.EEGLeadFieldModel(3, gain=np.eye(3) * u.uvolt / (u.nA * u.meter)),
+    observers.MEGLeadFieldModel(3, gain=np.eye(4, 3) * u.ftesla / (u.nA * u.meter)),
+    observers.SEEGLeadFieldModel(3, gain=np.eye(3) * u.kohm),
+    observers.LeadfieldReadout(3, lm=np.eye(2, 3)),
+    observers.HRFBold(3, kernel=observers.Gamma(a=0.2)),
+    observers.TemporalAverage(3, unit=u.mV),
+    observers.SubSample(3, dt=720 * u.ms),
+    observers.GlobalAverage(3),
+    observers.SpatialAverage(3, mask=[0, 1, 0]),
+    observers.BandPass(3, low=8 * u.Hz, high=12 * u.Hz, unit=u.mV),
+    observers.Covariance(3, unit=u.mV),
+    observers.FunctionalConnectivity(3, dt=720 * u.ms, start=10 * u.second),
+    observers.PowerSpectrum(3, dt=1 * u.ms, unit=u.mV),
+    observers.OrderParameter(3),
+    observers.PlanarOrderParameter(3, unit=u.mV),
+]
 
 
 @pytest.mark.parametrize("model", [*MODELS, *STEPPED], ids=lambda model: type(model).__name__)

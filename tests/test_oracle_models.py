@@ -23,6 +23,7 @@ from braingraph.edges import (
 from braingraph.graph import Graph
 from braingraph.nodes import (
     ArrayStimulus,
+    ChirpStimulus,
     ConstantStimulus,
     FitzHughNagumoCubicStep,
     FitzHughNagumoStep,
@@ -38,6 +39,8 @@ from braingraph.nodes import (
     MontbrioPazoRoxinStep,
     OUProcess,
     PulseTrain,
+    RampStimulus,
+    SineStimulus,
     StuartLandauStep,
     ThresholdLinearStep,
     VanDerPolStep,
@@ -305,6 +308,26 @@ STIMULI: dict[str, tuple[Any, Any]] = {  # eight steps of 0.5 ms
         ArrayStimulus(1, values=[1.0, 2.0, 4.0] * u.mV, after="repeat"),
         [[1], [2], [4], [1], [2], [4], [1], [2]],
     ),
+    "sine": (  # a cycle takes two steps, so at their ends it stands at half cycles
+        SineStimulus(2, amplitude=[1.0, 2.0], frequency=1 * u.kHz, phase=np.pi / 2, offset=3.0),
+        [[3 + s, 3 + 2 * s] for s in (-1, 1) * 4],
+    ),
+    "sine in a window": (
+        SineStimulus(1, frequency=0.5 * u.kHz, onset=1 * u.ms, duration=1.5 * u.ms),
+        [[s] for s in (0, 0, 1, 0, -1, 0, 0, 0)],
+    ),
+    "linear chirp": (  # t^2 / 8 cycles
+        ChirpStimulus(1, f0=1e-9 * u.Hz, f1=1 * u.kHz, duration=4 * u.ms),
+        [[np.sin(np.pi / 16 * n**2)] for n in range(1, 9)],
+    ),
+    "exponential chirp": (  # 1 / log(2) (2^t - 1) cycles
+        ChirpStimulus(1, f0=1 * u.kHz, f1=16 * u.kHz, duration=4 * u.ms, sweep="exponential"),
+        [[np.sin(2 * np.pi * (2 ** (n / 2) - 1) / np.log(2))] for n in range(1, 9)],
+    ),
+    "ramp": (
+        RampStimulus(1, start=1 * u.nA, end=2 * u.nA, onset=1 * u.ms, duration=2 * u.ms),
+        [[x] for x in (1, 1, 1.25, 1.5, 1.75, 2, 2, 2)],
+    ),
     "function": (  # at the end of the steps: 0.5, 1.0, ... ms
         FunctionStimulus(2, f=lambda t: 3 * u.nA * (t / u.ms) ** 2, gain=[1.0, -2.0]),
         [[0.75 * n**2, -1.5 * n**2] for n in range(1, 9)],
@@ -317,4 +340,5 @@ def test_stimuli(case: str) -> None:
     model, expected = STIMULI[case]
     g = Graph()
     g.add_node("drive", model)
-    np.testing.assert_allclose(oracle.simulate(g, 0.5, 8)["drive.out"], expected, rtol=1e-13)
+    found = oracle.simulate(g, 0.5, 8)["drive.out"]
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-9)

@@ -118,7 +118,9 @@ class Here:
                 for line, share in zip(table, self.placement.shares, strict=True):
                     entries = share.bundles[b.number].parts[k].entries
                     line[:] = _continued(entries.row, entries.source, len(line))
-                out[b.number, k] = table
+                # empty rows read any source that there is
+                last = self.placement.sources(self.program, b, k) - 1
+                out[b.number, k] = np.minimum(table, last)
         return out
 
     # ------------------------------------------------------------ the others

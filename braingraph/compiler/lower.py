@@ -213,7 +213,7 @@ class Engine:
 
     def _clock_of(self, moment: Moment) -> evaluate.Clock:
         t = (moment.n.astype(self.dtype) + moment.stage) * moment.dt
-        return evaluate.Clock(t, moment.dt, moment.n)
+        return evaluate.Clock(t, moment.dt, moment.n, moment.stage)
 
     def _output(self, slot: Slot, x: States, found: Mapping[Slot, Array], moment: Moment) -> Array:
         group = self.program.groups[slot[0]]
