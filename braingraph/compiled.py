@@ -132,8 +132,21 @@ class Compiled:
         make = self.beginning_of(flat, seed, initial, history, self._begin)
         if self.devices is None:
             return make(packed)
-        dtype, placement = self.whole.dtype, self.whole.placement
-        carry = make(pack(self.program, values, dtype, False, placement))
+        return self.dealt(make(self._whole(values)))
+
+    def _whole(self, values: Mapping[str, Any]) -> Any:
+        """Parameters of the undivided program, without its connections."""
+        return pack(self.program, values, self.whole.dtype, False, self.whole.placement)
+
+    def first_carry(self, values: Mapping[str, Any], flat: Flat, seed: Any) -> Any:
+        """The shapes of a carry as the undivided program has it."""
+        make = self.beginning_of(flat, seed, None, None)
+        return jax.eval_shape(make, self._whole(values))
+
+    def dealt(self, carry: Any) -> Any:
+        """A carry of the undivided program, on the devices."""
+        if self.devices is None:
+            return jax.device_put(carry)
         return self.devices.deal(carry, self._layout(carry))
 
     def on_host(self, carry: Any) -> Any:

@@ -2,15 +2,18 @@
 
 ::
 
-    run.zarr/               attrs: schema, run_id, status, world, monitors, provenance, and
-                            ready, written last: without it nothing else counts
+    run.zarr/               attrs: schema, run_id, status, world, monitors, provenance, run (what
+                            was asked for), and ready, written last: without it nothing counts
+        graph/              the graph as data (describe.py)
         monitors/<name>/    attrs of the recording; by itself an xarray dataset
             data            (*batch, time, node), filled with NaN, at its full size from the start
             time            ms
             <node>          labels, if there are any
             <batch dim>     coordinates
+        _run/               attrs: writer, the processes that write it now
         _run/commit/rNNNNN  one for each process, attrs: commit, step, wall, and samples
                             {name: how many of what this process writes are on disk}
+        _run/checkpoint/    what the run needs to go on (checkpoint.py)
 
 Everything is a Zarr node, so any store that Zarr can write could hold it.
 """
@@ -52,6 +55,8 @@ _ROW_BYTES = 64 << 20
 _WIDTH = 256
 #: Times in a chunk of the time axis: 4 MB before compression.
 _TIMES = 1 << 19
+#: Of the provenance, what may be another when a run goes on.
+_WHO = ("created", "host", "versions", "python", "platform", "backend", "devices", "command")
 #: Written by a process that was killed, or by a file manager.
 _LEFTOVERS = (".partial", ".DS_Store")
 
@@ -107,6 +112,13 @@ def committed(root: zarr.Group) -> dict[str, int]:
     return samples
 
 
+def last_commit(root: zarr.Group) -> float:
+    """When something was last committed, in seconds since the epoch."""
+    world: Any = root.attrs["world"]
+    walls: list[Any] = [group_in(root, marker(rank)).attrs["wall"] for rank in range(world)]
+    return float(max(walls))
+
+
 def complete_splits(
     recordings: Sequence[Recording], splits: Mapping[str, Split], world: int
 ) -> dict[str, Split]:
@@ -123,8 +135,9 @@ def create(
     provenance: Mapping[str, Any],
     splits: Mapping[str, Split],
     world: int,
+    asked: Mapping[str, Any] | None = None,
 ) -> zarr.Group:
-    """Every group and array of a run, at its full size."""
+    """Every group and array of a run, at its full size, but not ``ready`` yet."""
     attrs = {
         "schema": SCHEMA,
         "ready": False,
@@ -133,6 +146,7 @@ def create(
         "world": world,
         "monitors": [r.name for r in recordings],
         "provenance": plain(provenance),
+        "run": plain(asked or {}),
     }
     root = zarr.create_group(str(path), zarr_format=3, attributes=attrs)
     for r in recordings:
@@ -141,8 +155,51 @@ def create(
         mine = [r.name for r in recordings if splits[r.name].regions[rank] is not None]
         attrs = marker_attrs(0, 0, dict.fromkeys(mine, 0))
         root.create_group(marker(rank), attributes=attrs)
-    root.attrs["ready"] = True
     return root
+
+
+def begin_writing(root: zarr.Group) -> str:
+    """From now on the store is complete as a hierarchy, and written by whoever knows the answer."""
+    writer = str(uuid.uuid4())
+    root.require_group("_run").attrs["writer"] = writer
+    root.attrs["ready"] = True
+    return writer
+
+
+def aligned(root: zarr.Group, name: str, split: Split) -> bool:
+    """Whether no chunk of a monitor's data would have two writers."""
+    array = array_in(group_in(root, f"monitors/{name}"), "data")
+    sizes = (*zip(array.shape[:-2], array.chunks[:-2], strict=True),)
+    sizes = (*sizes, (array.shape[-1], array.chunks[-1]))
+    return all(
+        part.start % chunk == 0 and (part.stop % chunk == 0 or part.stop == size)
+        for region in filter(None, split.regions)
+        for part, (size, chunk) in zip(region, sizes, strict=True)
+    )
+
+
+def writer_of(root: zarr.Group) -> str:
+    """Who writes the store now, as ``begin_writing`` answered."""
+    group = zarr.open_group(root.store, path="_run", mode="r", use_consolidated=False)
+    return str(group.attrs["writer"])
+
+
+def take_over(
+    root: zarr.Group, recordings: Sequence[Recording], splits: Mapping[str, Split], world: int
+) -> None:
+    """Markers for other processes than those that wrote it so far; nothing committed is lost."""
+    valid = committed(root)
+    old: Any = root.attrs["world"]
+    for rank in range(world):
+        mine = {r.name: valid[r.name] for r in recordings if splits[r.name].regions[rank]}
+        if rank < old:
+            its: Any = group_in(root, marker(rank)).attrs.asdict()
+            if set(its["samples"]) == set(mine):
+                continue
+            group_in(root, marker(rank)).attrs.put({**its, "samples": mine})
+        else:
+            root.create_group(marker(rank), attributes=marker_attrs(0, 0, mine), overwrite=True)
+    root.attrs["world"] = world
 
 
 def create_monitor(root: zarr.Group, r: Recording, chunks: tuple[int, ...]) -> None:
@@ -336,6 +393,21 @@ def open_root(path: Path, schema: str = SCHEMA) -> zarr.Group:
         return zarr.open_group(str(path), mode="r", use_consolidated=False)
 
 
+def open_for_writing(path: Path, provenance: Mapping[str, Any]) -> zarr.Group:
+    """The root of a run that goes on, without what a process that was killed left half written.
+
+    What goes on with it is added to its provenance.
+    """
+    open_root(path)
+    for leftover in path.rglob("*.partial"):
+        leftover.unlink(missing_ok=True)
+    root = zarr.open_group(str(path), mode="r+", use_consolidated=False)
+    before: Any = root.attrs["provenance"]
+    resumed = [*before.get("resumed", []), {k: provenance[k] for k in _WHO if k in provenance}]
+    root.attrs.update({"status": "running", "provenance": {**before, "resumed": plain(resumed)}})
+    return root
+
+
 def root_attributes(path: Path) -> dict[str, Any] | None:
     try:
         return zarr.open_group(str(path), mode="r", use_consolidated=False).attrs.asdict()
@@ -343,14 +415,16 @@ def root_attributes(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def find(path: Path, run_id: str, seconds: float) -> zarr.Group:
-    """The root of a store that another process has just made, for writing, once it is seen."""
+def find(path: Path, writer: str, seconds: float) -> zarr.Group:
+    """The root of a store that process 0 has just made, or taken over, once it is seen."""
     deadline = time.monotonic() + seconds
     while True:
         with trouble(path, "opened"):
             attrs = root_attributes(path)
-            if attrs is not None and attrs.get("ready") and attrs.get("run_id") == run_id:
-                return zarr.open_group(str(path), mode="r+", use_consolidated=False)
+            if attrs is not None and attrs.get("ready"):
+                root = zarr.open_group(str(path), mode="r+", use_consolidated=False)
+                if writer_of(root) == writer:
+                    return root
         if time.monotonic() > deadline:
             raise StoreError(
                 f"{str(path)!r} on {socket.gethostname()} (working folder {os.getcwd()!r}) is not "
@@ -390,6 +464,8 @@ _REASONS = (
 
 def reason(error: BaseException | None) -> str:
     """What went wrong, with the fix where there is a usual one."""
+    if isinstance(error, StoreError):
+        return str(error)
     for numbers, text in _REASONS:
         if isinstance(error, OSError) and error.errno in numbers:
             return f"{text} ({error})"

@@ -40,13 +40,31 @@ class Lane:
     """One monitor's way to disk: rows come in pieces of any length, whole chunks go out.
 
     ``region`` is what this process writes of every axis but time; it begins and ends at chunks.
+    A run that goes on has ``taken`` samples already, and ``there`` of them or more on disk: those
+    stay until they are written again.
     """
 
-    def __init__(self, recording: Recording, array: zarr.Array[Any], region: Region) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        array: zarr.Array[Any],
+        region: Region,
+        taken: int = 0,
+        there: int = 0,
+    ) -> None:
         self.recording, self.array, self.region = recording, array, region
-        self.taken = 0
-        self.saved = 0
+        self.taken = self.saved = taken
+        self.there = there
         self._rows: Any = None
+        extent = array.chunks[-2]
+        if taken % extent and taken < recording.samples:
+            self._rows = self._on_disk(taken // extent * extent)
+
+    def _on_disk(self, begin: int) -> Any:
+        """The row of chunks that begins with this sample, as it is."""
+        size = min(self.array.chunks[-2], self.recording.samples - begin)
+        where = (*self.region[:-1], slice(begin, begin + size), self.region[-1])
+        return np.array(self.array[where])
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -70,7 +88,11 @@ class Lane:
             if now.shape[-2] < size:
                 if self._rows is None:
                     shape = (*piece.shape[:-2], size, piece.shape[-1])
-                    self._rows = np.full(shape, self.array.fill_value, self.array.dtype)
+                    self._rows = (
+                        self._on_disk(begin)
+                        if begin < self.there
+                        else np.full(shape, self.array.fill_value, self.array.dtype)
+                    )
                 self._rows[..., offset : offset + now.shape[-2], :] = now
                 now = self._rows
             if self.taken - begin == size:

@@ -44,6 +44,7 @@ from typing import Any, Self, TypeGuard
 import jax
 
 from braingraph.errors import DivergenceError, RunError
+from braingraph.interrupt import Interrupted, Terminated
 from braingraph.team import Team
 from braingraph.units import show_time
 
@@ -153,7 +154,8 @@ class Processes(Team):
         error: BaseException | None = failure[1]
         self._over.set()
         self._watcher.join()
-        if error is None or isinstance(error, DivergenceError):  # which all processes find
+        if error is None or isinstance(error, (DivergenceError, Interrupted, Terminated)):
+            # all processes find it
             self._words.drop()
         elif _connection_lost(error) or _is_loss(error):
             loss = error if _is_loss(error) else self._loss()

@@ -33,10 +33,10 @@ class Progress:
         self.last = now
         self._write(self._line(done, now))
 
-    def finish(self) -> None:
+    def finish(self, done: float | None = None) -> None:
         """Close the line with the time taken, if one was begun."""
         if self.drawn:
-            self._write(self._line(self.total, time.monotonic()))
+            self._write(self._line(self.total if done is None else done, time.monotonic()))
             if self.terminal:
                 sys.stderr.write("\n")
 

@@ -35,10 +35,15 @@ def attributes(sim: Simulator, graph: Graph, program: Program) -> dict[str, Any]
         "host": socket.gethostname(),
         "backend": jax.default_backend(),
         "devices": [d.device_kind for d in jax.devices()],
-        "x64": jax.numpy.result_type(float).name == "float64",
+        "x64": precision() == "float64",
         "command": sys.argv,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def precision() -> str:
+    """The type of a run's numbers."""
+    return str(jax.numpy.result_type(float).name)
 
 
 def _version(name: str) -> str:

@@ -7,17 +7,20 @@ W(k) precedes W(k + 1). So W(k - 1) may run beside U(k), with two chunks held at
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from braingraph.checkpoint import restored
 from braingraph.compiled import Compiled
 from braingraph.compiler import begin
 from braingraph.compiler.plan import Program
 from braingraph.compiler.sampling import Sampler
 from braingraph.divergence import locate
 from braingraph.errors import ParameterError
+from braingraph.interrupt import Stop
 from braingraph.monitors import Monitor
 from braingraph.progress import Progress
 from braingraph.records import Recording
@@ -115,44 +118,63 @@ class Session:
         carry = compiled.start(packed, values, self.plan.program.flat, self.seed, initial, history)
         return carry, packed, keys
 
+    def continued(self, arrays: dict[str, np.ndarray], path: str) -> tuple[Any, Any, Any]:
+        """What the next chunk takes, from the arrays of a checkpoint."""
+        compiled, values = self.compiled, self.plan.values
+        packed = compiled.parameters(values, self.plan.base)
+        like = compiled.first_carry(values, self.plan.program.flat, self.seed)
+        carry = compiled.dealt(restored(like, arrays, path))
+        return carry, packed, compiled.keys(self.seed)
+
     def advance(
         self,
         sink: Sink,
-        initial: Any,
-        history: Any,
+        begun: tuple[Any, Any, Any],
         progress: bool,
         stops: bool = True,
         team: Team | None = None,
+        k: int = 0,
+        stop: Stop | None = None,
     ) -> None:
-        """Chunk after chunk; each is checked and handed over while the next one computes.
+        """Chunk after chunk from step ``k``; each is handed over while the next one computes.
 
-        ``stops``: an error ends the run where a state is not finite, and the simulator keeps the
-        last state.
+        ``begun``: what the first one takes. ``stops``: an error ends the run where a state is not
+        finite, and the simulator keeps the last state. ``stop``: asked after every chunk.
         """
         compiled, B = self.compiled, self.compiled.program.blocks.length
-        carry, packed, keys = self.begun(initial, history)
-        team = team or Team()
+        carry, packed, keys = begun
+        team, stop = team or Team(), stop or Stop()
         bar = Progress(self.total * self.dt, progress)
-        k, chunk = 0, min(compiled.capacity, B * -(-FIRST_STEPS // B))
-        while k < self.total:
-            begun = time.monotonic()
+        chunk = min(compiled.capacity, B * -(-FIRST_STEPS // B))
+        if not k:
+            sink.begin(self._state(carry))
+        while k < self.total and chunk:
+            begun_at = time.monotonic()
             steps = min(chunk, self.total - k)
             before = carry
             carry, out, finite = compiled.chunk(before, packed, keys, self.total, -(-steps // B))
             if stops and not bool(finite):
                 error = locate(self, before, packed, keys, k, steps)
-                sink.take(self._rows(out, k, error.fields["steps"] - 1), error.fields["steps"] - 1)
+                last = error.fields["steps"] - 1
+                sink.take(self._rows(out, k, last), last, None)
                 sink.fail(error)
-            sink.take(self._rows(out, k, k + steps), k + steps)
+            sink.take(self._rows(out, k, k + steps), k + steps, self._state(carry))
             k += steps
             bar.update(k * self.dt)
             team.reached(k * self.dt)
-            wanted = steps * CHUNK_SECONDS / max(time.monotonic() - begun, 1e-6)
+            wanted = steps * CHUNK_SECONDS / max(time.monotonic() - begun_at, 1e-6)
             chunk = min(compiled.capacity, B * max(1, round(min(wanted, 8 * chunk) / B)))
-            chunk = team.agreed(chunk)  # every process computes the same blocks
-        bar.finish()
+            # every process computes the same blocks, and stops where one has to
+            chunk = team.agreed(0 if stop.asked else chunk)
+        bar.finish(k * self.dt)
         if stops:
             self.sim.state = begin.snapshot(compiled.whole, compiled.on_host(carry))
+        if k < self.total:
+            sink.stop(self._state(carry))
+            stop.end(k * self.dt)
+
+    def _state(self, carry: Any) -> Callable[[], Any]:
+        return lambda: self.compiled.on_host(carry)
 
     def warm(self, initial: Any, history: Any) -> None:
         """Compile, if that has not happened yet, by a chunk of no blocks."""

@@ -22,12 +22,14 @@ from braingraph.devices import checked_mesh, local_mesh
 from braingraph.errors import GraphError, ParameterError, RunError, did_you_mean
 from braingraph.graph import Graph
 from braingraph.integrate import METHODS
+from braingraph.interrupt import Stop
 from braingraph.monitors import requested, resolve
 from braingraph.overrides import with_inputs, with_parameters
 from braingraph.paths import values_by_path
 from braingraph.session import Plan, Session
 from braingraph.sinks import Memory, Sink, Stream
 from braingraph.units import brief, milliseconds, show_time
+from braingraph.written import described
 
 State = begin.State
 STEP_LIMIT = 2**31 - 1
@@ -158,20 +160,57 @@ class Simulator:
         initial, history = self._given(initial, "initial"), self._given(history, "history")
         graph = with_inputs(self.graph, inputs or {}, self.single, first=first, steps=total)
         graph = with_parameters(graph, params or {}, self.single)
-        plan = self._prepare(graph, monitors, batch, total, skip)
+        records = requested(monitors, graph, self.single)
+        plan = self._prepare(graph, records, batch, total, skip)
         session = Session(self, plan, first, total, skip, batch)
         attrs = provenance.attributes(self, graph, plan.program)
         devices = () if self.mesh is None else self.mesh.devices.flat
-        with processes.together(devices, store) as team:
+        with processes.together(devices, store) as team, Stop(store) as stop:
             sink: Sink
             if store is None:
                 sink = Memory(session.recordings, attrs)
             else:
+                about = described(session, graph, records, inputs or {}, params or {})
                 splits = session.split(team)
-                sink = Stream(session.recordings, attrs, store, overwrite, team, splits)
+                sink = Stream(session.recordings, attrs, store, overwrite, team, splits, about)
             with sink:
-                session.advance(sink, initial, history, progress and team.rank == 0, team=team)
+                begun, shown = session.begun(initial, history), progress and team.rank == 0
+                session.advance(sink, begun, shown, team=team, stop=stop)
             return sink.dataset()
+
+    def resume(
+        self,
+        store: Any,
+        *,
+        monitors: Any = None,
+        inputs: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        progress: bool = True,
+    ) -> xr.Dataset:
+        """Go on with a run that was cut short: from its last checkpoint, to the bit.
+
+        The simulator is made as for the run: the same graph, dt, method and seed. It may have
+        another number of devices or processes.
+
+        Parameters
+        ----------
+        store : path
+            Where the run is. One that is complete is only opened.
+        monitors, inputs, params : optional
+            What the run was given, where the store cannot hold it: functions that are no module's,
+            and what ``inputs=`` and ``params=`` changed.
+        progress : bool
+            Show progress and the time left on standard error.
+
+        Errors
+        ------
+        StoreError
+            No run is there; it is of another graph, dt, method, seed, precision or other monitors
+            (field ``differs``); it has no checkpoint that can be read.
+        """
+        from braingraph.resume import resume
+
+        return resume(self, store, monitors, inputs, params, progress)
 
     def _prepare(
         self,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol, Self
 
 import numpy as np
 import xarray as xr
 
+from braingraph.checkpoint import Checkpoint
 from braingraph.devices import Gathered
 from braingraph.errors import DivergenceError, RunError
 from braingraph.records import Recording, to_dataset
 from braingraph.store import Writer, open_run
 from braingraph.team import Split, Team
+from braingraph.written import About
 
 
 class Rows:
@@ -38,6 +40,9 @@ class Rows:
         return np.array(np.moveaxis(rows, (0, 1), (-2, -1)), dtype=dtype, copy=True)
 
 
+State = Callable[[], Any]
+
+
 class Sink(Protocol):
     """Takes the finished samples of each chunk, in order."""
 
@@ -45,8 +50,14 @@ class Sink(Protocol):
 
     def __exit__(self, *failure: Any) -> None: ...
 
-    def take(self, rows: Mapping[str, Rows], step: int) -> None:
+    def begin(self, state: State) -> None:
+        """``state`` gives, on the host, what a run of all processes needs to go on from here."""
+
+    def take(self, rows: Mapping[str, Rows], step: int, state: State | None) -> None:
         """Samples of a chunk that ended at ``step``."""
+
+    def stop(self, state: State) -> None:
+        """No more samples come, though the run could go on from here."""
 
     def fail(self, error: DivergenceError) -> NoReturn:
         """Keep what came before, attach it to the error as ``dataset``, and raise it."""
@@ -76,7 +87,12 @@ class Memory:
     def __exit__(self, *failure: Any) -> None:
         return None
 
-    def take(self, rows: Mapping[str, Rows], step: int) -> None:
+    def begin(self, state: State) -> None:
+        """Memory keeps no states."""
+
+    stop = begin
+
+    def take(self, rows: Mapping[str, Rows], step: int, state: State | None) -> None:
         for name, new in rows.items():
             start = self.taken[name]
             self.taken[name] = stop = start + new.shape[-2]
@@ -106,10 +122,19 @@ class Stream:
         overwrite: bool,
         team: Team | None = None,
         splits: Mapping[str, Split] | None = None,
+        about: About | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
-        self.team, self.splits = team or Team(), splits or {}
+        self.team, self.splits, self.step = team or Team(), splits or {}, 0
         self.writer = Writer(
-            path, recordings, attrs, overwrite=overwrite, team=self.team, splits=self.splits
+            path,
+            recordings,
+            attrs,
+            overwrite=overwrite,
+            team=self.team,
+            splits=self.splits,
+            about=about,
+            checkpoint=checkpoint,
         )
 
     def __enter__(self) -> Self:
@@ -118,12 +143,31 @@ class Stream:
     def __exit__(self, *failure: Any) -> None:
         self.writer.__exit__(*failure)
 
-    def take(self, rows: Mapping[str, Rows], step: int) -> None:
+    def _kept(self, state: State | None) -> State | None:
+        """With several processes a state is brought together at once, by all of them."""
+        if self.team.world == 1 or state is None:
+            return state
+        whole = state()
+        return lambda: whole
+
+    def begin(self, state: State) -> None:
+        kept = self._kept(state)
+        assert kept is not None
+        self.writer.begin(kept)
+
+    def take(self, rows: Mapping[str, Rows], step: int, state: State | None) -> None:
         apart = self.team.world > 1
+        kept = self._kept(state) if self.writer.due or not apart else None
         self.writer.append(
             {n: r if n in self.splits or not apart else np.asarray(r) for n, r in rows.items()},
             step=step,
+            state=kept,
         )
+        self.step = step
+
+    def stop(self, state: State) -> None:
+        self.writer.append({}, step=self.step, state=self._kept(state))
+        self.writer.abort("interrupted")
 
     def fail(self, error: DivergenceError) -> NoReturn:
         self.writer.abort("failed")

@@ -4,11 +4,13 @@
    ``samples[name]`` samples of every monitor. The rest reads as NaN.
 2. Data before marker. A chunk is written whole or, at a commit, as far as it is known, and
    written again when more is known: a file is replaced in one move, so what was committed stays.
+   Between data and marker a commit keeps a checkpoint, from which the run can go on.
 3. Only the order thread writes, in the order of the appends. It waits for the device, cuts the
    samples into whole chunks and hands one Dask task a chunk to its own pool of threads.
 4. At most ``depth`` appends are in flight: the next one waits. Memory holds those, and for
    every monitor the rows of one unfinished chunk.
-5. After an error nothing is written any more; the next append, flush or close raises it.
+5. After an error nothing is written any more; the next append, flush or close raises it. So
+   it is when another run has taken over the store.
 6. Metadata is consolidated at the end only: consolidated metadata of a growing store goes stale.
 
 With several processes (team.py), all of which append at the same steps:
@@ -20,7 +22,7 @@ With several processes (team.py), all of which append at the same steps:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -29,21 +31,25 @@ from typing import Any, Self
 
 import numpy as np
 import xarray as xr
+import zarr
 from dask.array import from_zarr
 
 from braingraph import hierarchy, sweep_store
 from braingraph.background import Background
+from braingraph.checkpoint import Checkpoint, Checkpoints
 from braingraph.errors import StoreError, did_you_mean
 from braingraph.hierarchy import array_in, group_in
 from braingraph.lanes import Lane, write
 from braingraph.records import Recording, check_together, to_dataset
 from braingraph.team import Split, Team
+from braingraph.written import About
 
 _THREADS = 2
 #: Seconds until a file that one machine wrote must be seen by the others: file systems that
 #: machines share remember for up to a minute that there was nothing.
 _VISIBLE = 90.0
 _from_zarr: Any = from_zarr  # Dask's functions have no types
+State = Callable[[], Any]
 
 
 class Writer:
@@ -69,6 +75,10 @@ class Writer:
         (its samples are counted).
     splits : mapping of name to Split, default {}
         Which process writes which units; monitors that are not named are written by process 0.
+    about : About, optional
+        What the run was asked for and its graph, kept for those who resume it.
+    checkpoint : Checkpoint, optional
+        Go on with the store that is there, from here.
 
     Raises
     ------
@@ -99,6 +109,8 @@ class Writer:
         commit_every: int = 16,
         team: Team | None = None,
         splits: Mapping[str, Split] | None = None,
+        about: About | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         if depth < 1 or commit_every < 1:
             raise StoreError(
@@ -110,43 +122,80 @@ class Writer:
         self._recordings = {r.name: r for r in recordings}
         self._appended = dict.fromkeys(self._recordings, 0)
         self._appends = self._step = self._commits = 0
+        if checkpoint is not None:
+            self._appended |= checkpoint.samples
+            self._step = checkpoint.step
         self._every = commit_every
+        self._state: State | None = None
         self._closed = False
-        self._committed: tuple[int, dict[str, int]] = (0, dict(self._appended))
         self._team = team or Team()
         splits = hierarchy.complete_splits(recordings, splits or {}, self._team.world)
-        self._open(splits, attrs or {}, overwrite)
+
+        def make() -> zarr.Group:
+            if checkpoint is not None:
+                root = hierarchy.open_for_writing(self.path, attrs or {})
+                hierarchy.take_over(root, recordings, splits, self._team.world)
+                return root
+            hierarchy.make_room(self.path, overwrite)
+            asked = about.asked if about is not None else {}
+            root = hierarchy.create(
+                self.path, recordings, attrs or {}, splits, self._team.world, asked
+            )
+            if about is not None:
+                from braingraph.graph_store import save
+
+                save(root.create_group("graph"), about.graph)
+            return root
+
+        self._open(splits, make)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="braingraph-write")
         self._order = Background("braingraph-order", depth)
 
-    def _open(self, splits: Mapping[str, Split], attrs: Mapping[str, Any], overwrite: bool) -> None:
+    def _open(self, splits: Mapping[str, Split], make: Callable[[], zarr.Group]) -> None:
         """Process 0 makes the store and the others find it, or all raise what went wrong."""
-        rank, world, path = self._team.rank, self._team.world, self.path
+        rank, path = self._team.rank, self.path
 
-        def make() -> str:
+        def first() -> str:
             if rank > 0:
                 return ""
-            hierarchy.make_room(path, overwrite)
-            recordings = list(self._recordings.values())
             with hierarchy.trouble(path, "created"):
-                root = hierarchy.create(path, recordings, attrs, splits, world)
-            return str(root.attrs["run_id"])
+                return hierarchy.begin_writing(make())
 
         def find() -> str:
-            self._root = hierarchy.find(path, run, 0 if rank == 0 else _VISIBLE)
+            self._root = hierarchy.find(path, self._writer, 0 if rank == 0 else _VISIBLE)
             with hierarchy.trouble(path, "opened"):
                 self._marker = group_in(self._root, hierarchy.marker(rank))
+                there: Any = self._marker.attrs["samples"]
                 self._lanes = {
-                    name: Lane(r, array_in(self._root, f"monitors/{name}/data"), region)
+                    name: Lane(
+                        r,
+                        array_in(self._root, f"monitors/{name}/data"),
+                        region,
+                        self._appended[name],
+                        there[name],
+                    )
                     for name, r in self._recordings.items()
                     if (region := splits[name].regions[rank]) is not None
                 }
+                self._committed: tuple[int, dict[str, int]] = (self._step, dict(there))
+                self._checkpoints = Checkpoints(self._root)
             return ""
 
-        run = self._team.together("made", str(path), make)[0]
+        self._writer = self._team.together("made", str(path), first)[0]
         self._team.together("found", str(path), find)
 
-    def append(self, arrays: Mapping[str, Any], *, step: int) -> None:
+    def begin(self, state: State) -> None:
+        """Keep the state that the run begins with, before the first append."""
+        if self._team.rank == 0:
+            self._order.add(lambda: self._checkpoints.begin(state()))
+
+    @property
+    def due(self) -> bool:
+        """Whether the next append is followed by a commit; the same on every process."""
+        k = self._appends + 1
+        return k % self._every == 0 or (k < self._every and k & (k - 1) == 0)
+
+    def append(self, arrays: Mapping[str, Any], *, step: int, state: State | None = None) -> None:
         """Hand over the next samples of some or all monitors, up to and including ``step``.
 
         Parameters
@@ -155,6 +204,8 @@ class Writer:
             Axes (*batch, time, unit), any number of samples. JAX arrays need not be ready.
         step : int
             How many steps of the run they complete.
+        state : callable, optional
+            Gives what the run needs to go on from there, in the background, if that is kept.
 
         Returns at once, or when fewer than ``depth`` appends are in flight.
 
@@ -173,23 +224,21 @@ class Writer:
                 array.copy_to_host_async()
             # The caller may reuse a NumPy array; JAX arrays cannot change.
             held[name] = array.copy() if isinstance(array, np.ndarray) else array
+        self._step, self._state = step, state
         if not arrays:
-            self._step = step
             return
         self._order.hand_over(partial(self._take, held))
         del held
         for name, array in arrays.items():
             self._appended[name] += array.shape[-2]
-        self._step = step
-        self._appends += 1
-        k = self._appends
-        if k % self._every == 0 or (k < self._every and k & (k - 1) == 0):
-            self._order.add(partial(self._commit, step))
+        due, self._appends = self.due, self._appends + 1
+        if due:
+            self._order.add(self._commit_later())
 
     def flush(self) -> None:
         """Commit what was appended, and wait until it is on disk."""
         self._check({}, self._step)
-        self._order.add(partial(self._commit, self._step)).wait()
+        self._order.add(self._commit_later()).wait()
         self._raise()
 
     def close(self) -> None:
@@ -287,7 +336,7 @@ class Writer:
         if self._closed:
             return
         self._closed = True
-        self._order.add(partial(self._commit, self._step))
+        self._order.add(self._commit_later())
         self._order.finish()
         self._pool.shutdown()
         try:
@@ -315,14 +364,23 @@ class Writer:
         pieces = (lane.take(np.asarray(array, dtype=lane.recording.dtype)) for lane, array in lanes)
         write(pieces, self._pool)
 
-    def _commit(self, step: int) -> None:
+    def _commit(self, step: int, appended: Mapping[str, int], state: State | None) -> None:
         write((lane.rest() for lane in self._lanes.values()), self._pool)
-        committed = (step, {name: lane.saved for name, lane in self._lanes.items()})
-        if committed == self._committed:
+        if (writer := hierarchy.writer_of(self._root)) != self._writer:
+            raise StoreError("another run has taken it over", path=str(self.path), writer=writer)
+        if state is not None and self._team.rank == 0:
+            self._checkpoints.save(state(), step, appended)
+        before, there = self._committed
+        samples = {name: max(lane.saved, there[name]) for name, lane in self._lanes.items()}
+        if (step, samples) == self._committed:
             return
         self._commits += 1
-        self._marker.attrs.put(hierarchy.marker_attrs(self._commits, *committed))
-        self._committed = committed
+        self._marker.attrs.put(hierarchy.marker_attrs(self._commits, max(step, before), samples))
+        self._committed = (max(step, before), samples)
+
+    def _commit_later(self) -> Callable[[], None]:
+        """A commit of all that was appended until now."""
+        return partial(self._commit, self._step, dict(self._appended), self._state)
 
 
 def open_run(path: str | Path) -> xr.Dataset:
@@ -353,4 +411,6 @@ def open_run(path: str | Path) -> xr.Dataset:
             group = group_in(root, f"monitors/{name}")
             recordings.append(hierarchy.recording_of(group, name))
             arrays[name] = _from_zarr(array_in(group, "data"))[..., : samples[name], :]
-    return to_dataset(recordings, arrays, {**about["provenance"], "status": about["status"]})
+    ds = to_dataset(recordings, arrays, {**about["provenance"], "status": about["status"]})
+    ds.encoding["source"] = str(path)
+    return ds

@@ -41,8 +41,9 @@ class Team:
         """The run has come to ``time``, in ms: said when it ends before its end."""
 
     def agreed(self, number: int) -> int:
-        """What process 0 says, on every process."""
-        return int(self.exchange("agreed", str(number))[0])
+        """What process 0 says, on every process; 0 if any of them says 0."""
+        said = [int(text) for text in self.exchange("agreed", str(number))]
+        return said[0] if all(said) else 0
 
     def together(self, name: str, path: str, act: Callable[[], str]) -> list[str]:
         """Every process acts; what they said, or StoreError on all of them if one failed."""

@@ -88,7 +88,7 @@ def simulate(
     sink = Memory(session.recordings, {})
     with _LOCK:
         session.warm(initial, history)
-    session.advance(sink, initial, history, progress=False, stops=False)
+    session.advance(sink, session.begun(initial, history), progress=False, stops=False)
     return sink.arrays
 
 

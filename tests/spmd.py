@@ -1,7 +1,7 @@
-"""A run of several processes, as a script: ``python spmd.py STORE HEARTBEAT [FULL]``.
+"""A run of several processes, as a script: ``python spmd.py STORE HEARTBEAT [FULL | resume]``.
 
 Connected as under SLURM, by variables of the environment. ``FULL``: the rank for which the disk
-is full after its first commit.
+is full after its first commit. ``resume``: go on with the run in the store.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ def network() -> bg.Graph:
     return g
 
 
+def simulator(mesh: Mesh | None) -> bg.Simulator:
+    return bg.Simulator(network(), dt=0.1 * u.ms, seed=5, mesh=mesh)
+
+
 def simulate(mesh: Mesh | None, **options: Any) -> Any:
-    sim = bg.Simulator(network(), dt=0.1 * u.ms, seed=5, mesh=mesh)
     monitors = {"cortex.x": 1 * u.ms}
-    return sim.run(10 * u.second, monitors=monitors, progress=False, **options)
+    return simulator(mesh).run(10 * u.second, monitors=monitors, progress=False, **options)
 
 
 def main(store: str, heartbeat: str, full: str = "") -> None:
@@ -51,9 +54,13 @@ def main(store: str, heartbeat: str, full: str = "") -> None:
         if "commit/" in key:
             marks.append(key)
 
+    mesh = Mesh(np.array(jax.devices()), ("unit",))
+    if full == "resume":
+        simulator(mesh).resume(store, progress=False)
+        return
     mine = full == str(jax.process_index())
     with patch.object(zarr.storage.LocalStore, "set", failing if mine else write):
-        simulate(Mesh(np.array(jax.devices()), ("unit",)), store=store)
+        simulate(mesh, store=store)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
@@ -104,6 +105,11 @@ def check_prefix(path: Path, alone: Any) -> xr.Dataset:
     return ds
 
 
+def check_whole(path: Path, alone: Any) -> None:
+    ds = check_prefix(path, alone)
+    assert len(ds["time"]) == len(alone) and ds.attrs["status"] == "complete"
+
+
 def test_the_example_computes_what_one_process_does(tmp_path: Path) -> None:
     path, folder = tmp_path / "rest.zarr", HERE.parent / "examples" / "cluster"
     options = ["--regions", "23", "--seconds", "0.5", "--store", str(path)]
@@ -151,6 +157,22 @@ def test_a_killed_process_ends_the_others(victim: int, alone: Any, tmp_path: Pat
         assert re.search(named, said) or re.search(by_jax, said, re.MULTILINE)
     ds = check_prefix(path, alone)
     assert ds.attrs["status"] == ("running" if victim == 0 else "failed")
+    shutil.copytree(path, tmp_path / "copy.zarr")
+    spmd.simulator(None).resume(tmp_path / "copy.zarr", progress=False)  # one process, one device
+    check_whole(tmp_path / "copy.zarr", alone)
+    if victim == 1:  # and the same two again, of which one is asked to end, as by a scheduler
+        with job(str(path), "30", "resume") as members:
+            count = len(ds["time"])
+            wait_until(lambda: len(bg.open(path)["time"]) > count, members)
+            members[1].terminate()
+            heard = [member.communicate(timeout=MINUTE)[1] for member in members]
+            assert members[1].returncode == 143 and "braingraph resume" in heard[1]
+            assert members[0].returncode != 0 and "braingraph resume" in heard[0]
+        assert check_prefix(path, alone).attrs["status"] == "interrupted"
+        with job(str(path), "30", "resume") as members:
+            heard = [member.communicate(timeout=2 * MINUTE)[1] for member in members]
+            assert [member.returncode for member in members] == [0, 0], heard
+        check_whole(path, alone)
 
 
 def test_a_process_that_hangs_ends_the_others(alone: Any, tmp_path: Path) -> None:
