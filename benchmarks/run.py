@@ -288,18 +288,6 @@ def table(case: Case, contestants: list[Contestant], steps: int, peak: float) ->
     return out
 
 
-def streaming(quick: bool) -> list[str]:
-    """A run ten times longer, every step of 90 regions kept, must not need more memory."""
-    steps = 100_000 if quick else 300_000
-    short, long = (memory.peak("dense90", n, stream=True) for n in (steps, 10 * steps))
-    size = 10 * steps * 90 * 4 / 1e6
-    return [
-        f"Streaming every step of A to Zarr: peak {short:.0f} MB for {steps} steps, {long:.0f} MB "
-        f"for {10 * steps}",
-        f"  ({long - short:+.0f} MB, for {size:.0f} MB of samples)",
-    ]
-
-
 def machine() -> str:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     device = jax.devices()[0].device_kind
@@ -309,8 +297,7 @@ def machine() -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="braingraph beside hand-written JAX and C.")
-    known = [*CASES, "stream"]
-    parser.add_argument("--case", action="append", choices=known, help="only this one (repeatable)")
+    parser.add_argument("--case", action="append", choices=CASES, help="only this one (repeatable)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the steps, 3 turns")
     parser.add_argument(
         "--turns", type=int, help="how often each contestant runs (default 7; E2000 3)"
@@ -328,10 +315,7 @@ def main(arguments: list[str] | None = None) -> None:
     print("includes compiling; 'std x' must agree within a case, or the work differs; 'ns/edge':")
     print("per connection and step, by which 'sparse' compares two networks.\n")
     print(line(HEAD))
-    for name in given.case or known:
-        if name == "stream":
-            print("\n".join(streaming(given.quick)), flush=True)
-            continue
+    for name in given.case or CASES:
         case = CASES[name]
         steps = case.steps // 10 if given.quick and case.less is None else case.steps
         case = case.less if given.quick and case.less is not None else case

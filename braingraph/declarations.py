@@ -247,7 +247,8 @@ class Output(Signal):
     """A derived signal: decorates a method ``(self, s, i)``.
 
     ``axes``: a function of the model that lays its values, flat inside, out in what is recorded:
-    for each axis ``"unit"``, or a name and its coordinates. Their lengths give its size::
+    for each axis ``"unit"``, or a name and its coordinates. Their lengths give its size; without
+    any it is a single number::
 
         @Output(axes=lambda m: ("unit", ("frequency", m.frequencies)))
 

@@ -209,6 +209,7 @@ class Devices:
             "p": dict.fromkeys(carry["p"], plain),
             "partial": [Leaf(self.columns(s)) for s in inner],
             "slow_partial": [Leaf(self.columns(s)) for s in outer],
+            "held": {slot: Leaf(self.placement.units[slot[0]]) for slot in carry["held"]},
         }
 
     def columns(self, sampler: Sampler) -> np.ndarray | None:

@@ -212,7 +212,7 @@ def create_monitor(root: zarr.Group, r: Recording, chunks: tuple[int, ...]) -> N
         "node": r.node,
         "reduce": r.reduce,
         "batch": [dim for dim, _ in r.batch],
-        "axes": [[dim, size] for dim, size, _ in r.laid_out] if r.axes else [],
+        "axes": [[dim, size] for dim, size, _ in r.laid_out] if r.axes is not None else None,
     }
     group = root.create_group(f"monitors/{r.name}", attributes=attrs)
     group.create_array(
@@ -279,7 +279,9 @@ def recording_of(group: zarr.Group, name: str) -> Recording:
         start=attrs["start"],
         reduce=attrs["reduce"],
         dtype=str(data.dtype),
-        axes=tuple(
+        axes=None
+        if attrs["axes"] is None
+        else tuple(
             (dim, _coordinate_in(group, dim) if dim in group else size)
             for dim, size in attrs["axes"]
         ),

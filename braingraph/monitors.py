@@ -95,7 +95,7 @@ class Monitor:
     node: str  # name of its unit dimension
     units: int
     labels: tuple[str, ...] | None
-    axes: tuple[tuple[str, Any], ...] = ()  # what its values are laid out along, if not units
+    axes: tuple[tuple[str, Any], ...] | None = None  # what it is laid out along, if not units
 
     def sampler(self, transient: int) -> Sampler:
         """Its sampler; intervals are counted from the end of the transient."""
@@ -199,7 +199,8 @@ def _signal(given: Any, graph: Graph, single: bool) -> str:
 def resolve(program: Program, records: Mapping[str, Record], single: bool) -> tuple[Monitor, ...]:
     """Records -> monitors that read the program's groups."""
     found = tuple(_resolve(program, name, record, single) for name, record in records.items())
-    dims = {"time", "replica", *(m.node for m in found), *(dim for m in found for dim, _ in m.axes)}
+    dims = {"time", "replica", *(m.node for m in found)}
+    dims |= {dim for m in found for dim, _ in m.axes or ()}
     for monitor in found:
         if monitor.name in dims:
             raise ParameterError(
@@ -211,7 +212,7 @@ def resolve(program: Program, records: Mapping[str, Record], single: bool) -> tu
 
 
 def _resolve(program: Program, name: str, record: Record, single: bool) -> Monitor:
-    axes: tuple[tuple[str, Any], ...] = ()
+    axes: tuple[tuple[str, Any], ...] | None = None
     if callable(record.path):
         computed = _probe(program, record.path, name, single)
         read: Units | Computed = computed
@@ -234,18 +235,18 @@ def _resolve(program: Program, name: str, record: Record, single: bool) -> Monit
         what = f"the interval of monitor '{name}'"
         period = whole_steps(milliseconds(record.every, what), clock * program.dt, what)
     model = program.flat.vertices[paths[0]]
-    one = len(paths) == 1 and units == model.extent and not axes
+    one = len(paths) == 1 and units == model.extent and axes is None
     node = ("unit" if single else paths[0]) if one else f"{name}.unit"
     labels = model.labels if one and len(model.labels or ()) == units else None
     mean = record.reduce == "mean"
     return Monitor(name, read, read.slots, period, clock, mean, unit, node, units, labels, axes)
 
 
-def _axes(model: Node, signal: str, node: str) -> tuple[tuple[str, Any], ...]:
+def _axes(model: Node, signal: str, node: str) -> tuple[tuple[str, Any], ...] | None:
     """The dimensions of an output that declares them: names, and coordinates or a size."""
     declared = getattr(model.signals()[signal], "axes", None)
     if declared is None:
-        return ()
+        return None
     out: list[tuple[str, Any]] = []
     for axis in declared(model):
         if axis != "unit":

@@ -32,8 +32,9 @@ class Node(Component):
     Subclasses declare ``derivative(self, s, i)`` (returns the time derivative of every state), or
     ``update(self, s, i, dt)`` (returns every state one step on), or neither when they have no
     states. ``s`` holds the states, ``i`` the inputs and standard normals, and ``i.t`` (time),
-    ``i.dt``, ``i.n`` (the step) and ``i.stage`` (0 to 1, where in it). Values are quantities where the port has a unit, arrays of
-    shape ``(unit,)`` where it has none; a derivative without unit is per millisecond.
+    ``i.dt``, ``i.n`` (the step) and ``i.stage`` (0 to 1, where in it). Values are quantities where
+    the port has a unit, arrays of shape ``(unit,)`` where it has none; a derivative without unit is
+    per millisecond.
 
     Parameters
     ----------

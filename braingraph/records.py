@@ -51,8 +51,9 @@ class Recording:
     reduce : str, default "sample"
         ``"sample"``: the value at that time; ``"mean"``: the mean over the interval.
     dtype : str, default "float32"
-    axes : tuple of (name, size or values), default ()
-        Dimensions that a sample is laid out in, row after row, instead of that of units.
+    axes : tuple of (name, size or values), optional
+        Dimensions that a sample is laid out in, row after row, instead of that of units; none for
+        a single value.
 
     Raises
     ------
@@ -71,15 +72,15 @@ class Recording:
     start: float = 0.0
     reduce: str = "sample"
     dtype: str = "float32"
-    axes: tuple[tuple[str, Any], ...] = ()
+    axes: tuple[tuple[str, Any], ...] | None = None
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-        axes = tuple(
+        axes: tuple[tuple[str, Any], ...] = tuple(
             (dim, along if isinstance(along, int) else _coordinate(dim, along, self.name))
-            for dim, along in self.axes
+            for dim, along in self.axes or ()
         )
-        object.__setattr__(self, "axes", axes)
+        object.__setattr__(self, "axes", None if self.axes is None else axes)
         batch = tuple((dim, _coordinate(dim, values, self.name)) for dim, values in self.batch)
         object.__setattr__(self, "batch", batch)
         if self.labels is not None:
@@ -118,7 +119,7 @@ class Recording:
 
         Labels are objects, not "<U": the latter has no Zarr v3 specification and warns when saved.
         """
-        if not self.axes:
+        if self.axes is None:
             labels = None
             if self.labels is not None:
                 labels = xr.Variable((self.node,), np.array(self.labels, dtype=object))

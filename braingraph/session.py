@@ -169,9 +169,18 @@ class Session:
         bar.finish(k * self.dt)
         if stops:
             self.sim.state = begin.snapshot(compiled.whole, compiled.on_host(carry))
+        else:
+            self.finite = self._finite(compiled.on_host(carry))
         if k < self.total:
             sink.stop(self._state(carry))
             stop.end(k * self.dt)
+
+    def _finite(self, carry: Any) -> np.ndarray:
+        """Which replicas' states are all finite."""
+        groups = [*carry["x"].values(), *carry["slow"].values()]
+        values = [np.asarray(v) for states in groups for v in states.values()]
+        found = [np.isfinite(v).all(0) for v in values]
+        return np.all(found, axis=0) if found else np.ones(self.batch or (), bool)
 
     def _state(self, carry: Any) -> Callable[[], Any]:
         return lambda: self.compiled.on_host(carry)

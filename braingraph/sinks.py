@@ -11,7 +11,7 @@ import xarray as xr
 from braingraph.checkpoint import Checkpoint
 from braingraph.devices import Gathered
 from braingraph.errors import DivergenceError, RunError
-from braingraph.records import Recording, to_dataset
+from braingraph.records import Recording, check_together, to_dataset
 from braingraph.store import Writer, open_run
 from braingraph.team import Split, Team
 from braingraph.written import About
@@ -71,6 +71,7 @@ class Memory:
 
     def __init__(self, recordings: list[Recording], attrs: Mapping[str, Any]) -> None:
         self.recordings, self.attrs = recordings, attrs
+        check_together(recordings)
         try:
             self.arrays = {r.name: np.empty(r.shape, r.dtype) for r in recordings}
         except (MemoryError, ValueError):  # ValueError: more than NumPy can address

@@ -51,8 +51,8 @@ def simulate(
     inputs: Mapping[str, Any] | None = None,
     initial: Any = None,
     history: Mapping[str, Any] | None = None,
-) -> Arrays:
-    """Samples by monitor, (simulation, time, unit).
+) -> tuple[Arrays, np.ndarray]:
+    """Samples by monitor, (simulation, time, unit), and which simulations stayed finite.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def simulate(
     with _LOCK:
         session.warm(initial, history)
     session.advance(sink, session.begun(initial, history), progress=False, stops=False)
-    return sink.arrays
+    return sink.arrays, session.finite
 
 
 def _stacked(values: Sequence[Any], shared: Shared, path: str) -> PerReplica:

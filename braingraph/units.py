@@ -62,6 +62,22 @@ def as_code(unit: Unit) -> str | None:
     return "".join(pieces)
 
 
+def unit_named(text: str) -> Unit | None:
+    """The unit that is written so, as in ``"mV / ms"``; None where brainunit has no such name."""
+    above, _, below = text.partition(" / ")
+    unit = ONE
+    for sign, names in ((1, above), (-1, below.strip("()"))):
+        for name in names.split(" * ") if names else ():
+            base, _, power = name.partition("^")
+            if base == "1":
+                continue
+            found = getattr(u, _WORDS.get(base, base), None)
+            if not isinstance(found, u.Unit) or not power.strip("-").isdecimal() and power:
+                return None
+            unit = unit * found ** (sign * int(power or 1))
+    return unit
+
+
 def strip(value: Any, unit: Unit, what: str, fix: str = "") -> Any:
     """The plain array of ``value`` in ``unit``; UnitError when the dimensions differ."""
     given = unit_of(value)

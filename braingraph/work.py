@@ -47,13 +47,14 @@ class Work:
         points = [*batch.points, *[batch.points[-1]] * fill]
         seeds = [*batch.seeds, *[batch.seeds[-1]] * fill]
         with jax.enable_x64(self.double):  # which a thread or a worker does not inherit
-            arrays = together.simulate(
+            arrays, finite = together.simulate(
                 self.sim, self.duration, points, seeds, self.varied, **self.options
             )
         arrays = {r.name: _whole(arrays[r.name][: len(batch)], r) for r in self.recordings}
-        finite = np.all([np.isfinite(a).all((1, 2)) for a in arrays.values()], axis=0)
+        finite = finite[: len(batch)]
         for name, array in arrays.items():
-            arrays[name] = array if finite.all() else _ended(array)
+            # what is recorded may be NaN where nothing diverged: correlations of too few samples
+            arrays[name] = array if finite.all() else _ended(array, finite)
         kept = {name: arrays[name] for name in self.kept}
         if self.functions:
             kept |= self._reduced(batch, arrays, finite)
@@ -81,7 +82,7 @@ def _whole(array: np.ndarray[Any, Any], r: Recording) -> np.ndarray[Any, Any]:
     return np.pad(array, ((0, 0), (0, missing), (0, 0)), constant_values=np.nan)
 
 
-def _ended(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """NaN from the first sample on that is not finite."""
-    over = np.logical_or.accumulate(~np.isfinite(array).all(2), axis=1)
+def _ended(array: np.ndarray[Any, Any], finite: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Of simulations that diverged, NaN from the first sample on that is not finite."""
+    over = np.logical_or.accumulate(~np.isfinite(array).all(2), axis=1) & ~finite[:, None]
     return np.where(over[..., None], np.nan, array).astype(array.dtype)

@@ -29,7 +29,7 @@ def network(connectome: bg.Connectome) -> bg.Graph:
     g = bg.Graph()
     cortex = g.add_node("cortex", nodes.HopfStep(n, a=-0.005, w=0.0628), labels=connectome.labels)
     noise = g.add_node("noise", nodes.WhiteNoise(n, sigma=0.02))
-    long_range = edges.DiffusiveCoupling(conn=connectome.weights, k=0.03)
+    long_range = edges.DiffusiveCoupling(conn=connectome.weights, k=0.1)
     delay = connectome.lengths / (5 * u.mm / u.ms)
     g.add_edge(cortex.x, cortex.x_inp, long_range, delay=delay, name="long_range")
     g.add_edge(noise, cortex.x_inp)

@@ -86,7 +86,7 @@ class Moments(Reducer):
         n = jnp.maximum(new["count"], 1.0)
         # before the first sample that counts all is zero, and stays so
         delta = jnp.where(counted, (x - s.centre) + s.centre_lost, 0.0)
-        products = ((n - 1) / n * delta)[:, None] * delta[None, :]
+        products = (n - 1) / n * (delta[:, None] * delta[None, :])  # exactly symmetric
         new |= compensated(s, "centre", delta / n)
         return new | compensated(s, "comoment", products.reshape(-1))
 

@@ -115,6 +115,7 @@ class Interpreter:
             for name in model._states:
                 self.states[f"{path}.{name}"] = _initial(model, name, initial.get(f"{path}.{name}"))
         self.start = self.states
+        self.shown: States = {}  # what slower nodes sent at their last step
         self.wires = [self._wire(edge) for edge in graph.all_edges()]
 
     # ------------------------------------------------------------ the description, as numbers
@@ -145,7 +146,8 @@ class Interpreter:
         if edge.interpolation == "nearest":
             ratio = np.rint(ratio)
         path, clock = edge.target.rpartition(".")[0], self._clock_of(edge.source)
-        assert clock == 1 or (self.clock[path] % clock == 0 and not ratio.any()), edge
+        slow, fast = max(clock, self.clock[path]), min(clock, self.clock[path])
+        assert clock == 1 or (slow % fast == 0 and not ratio.any()), edge
         y = f"{path}.{paired}" if paired else None
         channels = len(pre(np.ones(shape[1])))
         return Wire(edge, pre, post, np.broadcast_to(plain, shape), ratio, y, clock, channels, pair)
@@ -210,7 +212,8 @@ class Interpreter:
         if port in at.means:
             total = total + at.means[port]
         for wire in self.wires:
-            if wire.edge.target == port and wire.clock == at.clock:
+            late = wire.clock > at.clock == self._clock_of(port)
+            if wire.edge.target == port and (wire.clock == at.clock or late):
                 total = total + self._delivered(at, wire)
         return total
 
@@ -235,7 +238,10 @@ class Interpreter:
 
     # ------------------------------------------------------------ messages and delays
     def _message(self, at: Moment, wire: Wire, delay: float) -> Array:
-        """The message as it was ``delay`` steps before the moment."""
+        """The message as it was ``delay`` steps before the moment; a slower node's, as last."""
+        if wire.clock > at.clock:
+            source = wire.edge.source
+            return wire.pre(self.shown[source] if source in self.shown else self.past(source, 0))
         if delay == 0:
             return wire.pre(self.value(at, wire.edge.source))
         p = at.n + at.c - delay
@@ -363,6 +369,8 @@ class Interpreter:
                 for wire in self.wires:
                     if wire.clock == m == 1:
                         wire.samples[n + 1] = wire.pre(self.value(end, wire.edge.source))
+                    elif wire.clock == m:
+                        self.shown[wire.edge.source] = self.value(end, wire.edge.source)
                 for port in inputs:
                     if self._clock_of(port) > m:
                         heard.setdefault((port, m), []).append(self.value(end, port))

@@ -13,7 +13,7 @@ import xarray as xr
 from compare import agree, every_signal, library
 
 import braingraph as bg
-from braingraph import edges, nodes
+from braingraph import edges, nodes, observers
 from braingraph.errors import ClockError, ModelError, ShapeError
 
 DT = 0.1
@@ -164,6 +164,10 @@ class Products(bg.Observer):
     def sines(self, s: Any, i: Any) -> Any:
         return jnp.outer(i.x, jnp.array([1.0, 2.0, 5.0])).reshape(-1)
 
+    @bg.Output(axes=lambda m: ())
+    def mean(self, s: Any, i: Any) -> Any:
+        return i.x.mean()
+
     def update(self, s: Any, i: Any, dt: Any) -> dict[str, Any]:
         return {"sums": s.sums + jnp.outer(i.x, i.x).reshape(-1)}
 
@@ -175,10 +179,12 @@ def test_outputs_are_laid_out_along_their_axes(tmp_path: Path) -> None:
     p = g.add_node("p", Products(3), labels=labels)
     g.add_edge(x.x, p.x)
     sim = bg.Simulator(g, dt=DT * u.ms)
-    seen = ["x.x", "p.products", "p.sines", "p.sums"]
+    seen = ["x.x", "p.products", "p.sines", "p.sums", "p.mean"]
     ds = sim.run(1 * u.ms, monitors=seen, batch_size=2, progress=False)
     assert ds["p.products"].dims == ("replica", "time", "p", "p_2")
     assert ds["p.sines"].dims == ("replica", "time", "p", "frequency")
+    assert ds["p.mean"].dims == ("replica", "time")
+    np.testing.assert_allclose(ds["p.mean"], ds["x.x"].mean("x"), rtol=1e-6)
     assert ds["p.sums"].dims == ("replica", "time", "p.sums.unit")
     assert list(ds["p"].values) == list(ds["p_2"].values) == labels
     assert list(ds["frequency"].values) == [1, 2, 5] and ds["frequency"].attrs["units"] == "Hz"
@@ -192,3 +198,105 @@ def test_outputs_are_laid_out_along_their_axes(tmp_path: Path) -> None:
     swept = sim.sweep({"x.gamma": [-0.1, -0.2]}, 1 * u.ms, monitors=seen, progress=False)
     assert swept["p.products"].dims == ("x.gamma", "time", "p", "p_2")
     np.testing.assert_array_equal(swept["p.products"][0], ds["p.products"][0])
+
+
+# ---------------------------------------------------------------- slower nodes feed faster ones
+class Gate(bg.Node):
+    """A slow variable that listens to fast ones, with an output of its state and its input."""
+
+    tau: Any = 2.0
+    g = bg.State(0.4)
+    g_inp = bg.Input(0.1)
+
+    def derivative(self, s: Any, i: Any) -> dict[str, Any]:
+        return {"g": (i.g_inp - s.g) / self.tau}
+
+    @bg.Output()
+    def both(self, s: Any, i: Any) -> Any:
+        return s.g + 0.5 * i.g_inp
+
+
+oracle_models.LAWS["Gate"] = oracle_models.Law(
+    lambda p, s, i: {"g": (i.g_inp - s.g) / p.tau},
+    outputs={"both": lambda p, s, i: s.g + 0.5 * i.g_inp},
+)
+
+
+def loop(delay: float = 1.3) -> bg.Graph:
+    """Fast and slow nodes that drive each other, over two clocks and with delays."""
+    g = bg.Graph()
+    start = np.linspace(-0.4, 0.5, 10)
+    fast = g.add_node("fast", nodes.HopfStep(10, a=0.2, w=0.9, init_x=start, init_y=0.1))
+    drive = g.add_node("drive", nodes.WhiteNoise(10, sigma=0.2))
+    gate = g.add_node("gate", Gate(10, dt=0.8 * u.ms))
+    slower = g.add_node("slower", Gate(10, tau=5.0, dt=2.4 * u.ms))
+    ring = np.roll(np.eye(10), 1, 0)
+    g.add_edge(drive, fast.x_inp)
+    g.add_edge(fast.x, fast.y_inp, edges.DiffusiveCoupling(conn=ring, k=0.2), delay=delay * u.ms)
+    g.add_edge(fast.x, gate.g_inp)
+    g.add_edge(gate.both, fast.x_inp, edges.AdditiveCoupling(conn=ring, k=-0.3))
+    g.add_edge(gate.g, fast.y_inp, edges.DiffusiveCoupling(conn=ring, k=0.1))
+    g.add_edge(gate.both, slower.g_inp)
+    g.add_edge(slower.both, gate.g_inp, edges.AdditiveCoupling(k=0.5))
+    g.add_edge(slower.g, fast.x_inp)
+    return g
+
+
+@pytest.mark.parametrize("method", ["heun", "rk4"])
+def test_what_slower_nodes_show_is_held(method: str, x64: None) -> None:
+    agree(loop(), dt=DT, steps=72, method=method)
+
+
+def test_slow_and_fast_in_pieces_replicas_and_on_devices() -> None:
+    g = loop()
+    seen = ["fast.x", "gate.both", "slower.g"]
+    sim = bg.Simulator(g, dt=DT * u.ms, seed=3)
+    alone = sim.run(9.6 * u.ms, monitors=seen, progress=False)
+    assert "slower nodes that feed faster ones step every 8" in sim.explain()
+    first = sim.run(4.8 * u.ms, monitors=seen, progress=False)
+    second = sim.run(4.8 * u.ms, monitors=seen, initial=sim.state, progress=False)
+    batch = sim.run(9.6 * u.ms, monitors=seen, batch_size=2, progress=False)
+    mesh = jax.make_mesh((2,), ("unit",))
+    split = bg.Simulator(g, dt=DT * u.ms, seed=3, mesh=mesh).run(
+        9.6 * u.ms, monitors=seen, progress=False
+    )
+    for name in seen:
+        value = np.asarray(alone[name])
+        pieces = np.concatenate([np.asarray(first[name]), np.asarray(second[name])])
+        np.testing.assert_array_equal(pieces, value)
+        np.testing.assert_allclose(np.asarray(batch[name])[0], value, rtol=2e-5, atol=1e-6)
+        np.testing.assert_allclose(np.asarray(split[name]), value, rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_held_has_gradients(x64: None) -> None:
+    sim = bg.Simulator(loop(), dt=DT * u.ms, seed=3)
+    fn, params = sim.as_function(4.8 * u.ms, monitors=["fast.x"])
+
+    def total(tau: Any) -> Any:
+        return (fn({**params, "gate.tau": tau})["fast.x"] ** 2).sum()
+
+    ds = sim.run(4.8 * u.ms, monitors=["fast.x"], progress=False)
+    np.testing.assert_allclose(total(params["gate.tau"]), (ds["fast.x"] ** 2).sum(), rtol=1e-12)
+    slope = jax.grad(total)(2.0)
+    step = 1e-5
+    np.testing.assert_allclose(slope, (total(2 + step) - total(2 - step)) / (2 * step), rtol=1e-6)
+
+
+def test_a_run_that_goes_on_begins_where_a_block_does() -> None:
+    sim = bg.Simulator(loop(), dt=DT * u.ms, seed=3)
+    sim.run(4.9 * u.ms, monitors=["fast.x"], progress=False)
+    with pytest.raises(ClockError, match="multiple of 0.8 ms"):
+        sim.run(4.8 * u.ms, initial=sim.state, progress=False)
+
+
+def test_a_sweep_keeps_what_is_not_finite_by_its_nature() -> None:
+    g = bg.Graph()
+    x = g.add_node("x", nodes.OUProcess(3, sigma=0.5, tau=2 * u.ms))
+    fc = g.add_node("fc", observers.FunctionalConnectivity(3))
+    g.add_edge(x.x, fc.x)
+    sim = bg.Simulator(g, dt=DT * u.ms)
+    monitors = {"fc.fc": DT * u.ms}
+    swept = sim.sweep({"seed": [0, 1]}, 2 * u.ms, monitors=monitors, progress=False)
+    alone = sim.run(2 * u.ms, monitors=monitors, progress=False)
+    assert swept.attrs["diverged"] == 0 and np.isnan(alone["fc.fc"][0]).any()
+    np.testing.assert_allclose(swept["fc.fc"][0], alone["fc.fc"], rtol=1e-4, atol=1e-5)

@@ -77,7 +77,8 @@ def test_each_is_the_run_with_its_seed_and_parameters(
         devices = np.array(jax.devices()[: shape[0] * shape[1]]).reshape(shape)
         mesh = jax.sharding.Mesh(devices, ("batch", "unit"))
     sim = bg.Simulator(network(), dt=DT, mesh=mesh)
-    found = simulate(sim, TIME, POINTS, SEEDS, frozenset(POINTS[0]), monitors=MONITORS)
+    found, finite = simulate(sim, TIME, POINTS, SEEDS, frozenset(POINTS[0]), monitors=MONITORS)
+    assert finite.all()
     for k, expected in enumerate(alone):
         for name, values in expected.items():
             np.testing.assert_allclose(found[name][k], values, rtol=0, atol=ULP, err_msg=name)

@@ -16,11 +16,20 @@ import numpy as np
 import xarray as xr
 
 from braingraph.analysis.blocks import BLOCK_BYTES, is_lazy
-from braingraph.analysis.recorded import Recorded, recorded, time_coordinate, unit_named
+from braingraph.analysis.recorded import Recorded, recorded, time_coordinate
 from braingraph.component import Node
 from braingraph.errors import ClockError, ParameterError, UnitError
 from braingraph.simulator import Simulator
-from braingraph.units import attach, brief, milliseconds, show, show_time, strip, unit_of
+from braingraph.units import (
+    attach,
+    brief,
+    milliseconds,
+    show,
+    show_time,
+    strip,
+    unit_named,
+    unit_of,
+)
 
 _delayed: Any = dask.delayed  # type: ignore[attr-defined]
 _from_delayed: Any = da.from_delayed

@@ -148,7 +148,7 @@ def fcd(dynamics: Any, ax: Any = None) -> Any:
     ax = _axes(ax)
     half = (times[1] - times[0]) / 2
     extent = (times[0] - half, times[-1] + half, times[-1] + half, times[0] - half)
-    image = ax.imshow(m.values, vmin=0, vmax=1, cmap="jet", interpolation="none", extent=extent)
+    image = ax.imshow(m.values, vmin=0, vmax=1, cmap="viridis", interpolation="none", extent=extent)
     ax.figure.colorbar(image, ax=ax, label=_named(m))
     ax.set(xlabel=f"time ({seconds})", ylabel=f"time ({seconds})")
     return ax
@@ -224,7 +224,7 @@ def raster(table: Any, ax: Any = None) -> Any:
     ax = _axes(ax)
     ax.barh(rows, table["duration"].values / scale, left=times, height=0.8)
     ax.set(xlabel=f"time ({seconds})", ylabel=unit, ylim=(counts.size - 0.5, -0.5))
-    if unit in counts.coords and counts.size <= _MOST:
+    if counts.size <= _MOST:  # without labels, the numbers of the units
         ax.set_yticks(range(counts.size), [str(v) for v in counts[unit].values], fontsize=7)
     return ax
 

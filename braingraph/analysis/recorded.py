@@ -13,13 +13,11 @@ import xarray as xr
 from braingraph.errors import ParameterError, UnitError
 from braingraph.records import TIME_ATTRS
 from braingraph.units import (
-    _WORDS,
-    ONE,
-    Unit,
     brief,
     milliseconds,
     show_time,
     strip,
+    unit_named,
 )
 
 
@@ -189,22 +187,6 @@ def with_dimension(array: Any, dim: str, who: str, made_by: str) -> xr.DataArray
 def time_coordinate(dim: str, values: Any) -> xr.Variable:
     """Times in ms."""
     return xr.Variable((dim,), np.asarray(values, float), dict(TIME_ATTRS))
-
-
-def unit_named(text: str) -> Unit | None:
-    """The unit that is written so, as in ``"mV / ms"``; None where brainunit has no such name."""
-    above, _, below = text.partition(" / ")
-    unit = ONE
-    for sign, names in ((1, above), (-1, below.strip("()"))):
-        for name in names.split(" * ") if names else ():
-            base, _, power = name.partition("^")
-            if base == "1":
-                continue
-            found = getattr(u, _WORDS.get(base, base), None)
-            if not isinstance(found, u.Unit) or not power.strip("-").isdecimal() and power:
-                return None
-            unit = unit * found ** (sign * int(power or 1))
-    return unit
 
 
 def squared(units: str) -> str:

@@ -62,8 +62,9 @@ def phase(signal: Any, margin: Any = None) -> xr.DataArray:
         theta = data.map_blocks(_angle, dtype=r.dtype) if is_lazy(data) else _angle(data)
     else:
         theta = _in_blocks(r, _margin(r, margin))
-    coords = r.labels(r.time, r.unit)
-    return r.result(theta, (r.time, r.unit), coords, "rad", "phase")
+    out: xr.DataArray = r.array.copy(data=theta).rename(None)
+    out.attrs = {"units": "rad", "long_name": "phase"}
+    return out
 
 
 def order_parameter(phases: Any) -> xr.DataArray:

@@ -32,7 +32,8 @@ with c = 0 for Euler, 0 and 1 for Heun, 0, 1/2, 1/2, 1 for RK4.
    faster nodes, and sampled at multiples of P. Nodes of one clock are a network of their own, whose
    edges act within its stages. What reaches an input from faster nodes is held over its step: for
    each faster clock (P is a multiple of it) the mean over the interval of what its nodes send, or
-   with ``Input(over="last")`` the last sample. They feed no faster node.
+   with ``Input(over="last")`` the last sample. What a faster node hears of it is its last sample
+   (at the start: of its initial state, with its inputs at their defaults), held from t_n on.
 8. **History.** Before t = 0 a state has its initial value, or what ``history=`` gives (before the
    oldest sample given, that one). Outputs follow from the states' history, with inputs at their
    defaults, no noise, and t = 0.
@@ -45,6 +46,7 @@ of a block or more: not at all).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -82,10 +84,11 @@ def compile_graph(
     flat, pruned = prune(flat, observed)
     every = {p: whole_steps(m.dt, dt, p) if m.dt else 1 for p, m in flat.vertices.items()}
     passes = Feedthrough()
-    groups = group(flat, every, depths(flat, dt, passes))
+    groups = group(flat, every, depths(flat, dt, passes, every))
     bundles = bundle(flat, groups, dt, live, apart)
     check_slow_targets(groups, bundles)
-    blocks = block_length(bundles, method, live, block)
+    frame = math.gcd(0, *(groups[b.source[0]].every for b in bundles if b.held(groups)))
+    blocks = block_length(bundles, method, live, block, frame)
     bundles = with_parts(bundles, groups, blocks, method, live)
     channels = {b.number: _channels(b, groups) for b in bundles}
     rings = messages(bundles, channels, blocks, method, live)

@@ -17,13 +17,13 @@ import jax.numpy as jnp
 from jax import lax
 
 from braingraph.compiler import noise, packing, sampling, transport
+from braingraph.compiler.clocks import Slow, kept
 from braingraph.compiler.here import everywhere
-from braingraph.compiler.lower import Array, Carry, Engine, Moment, States
-from braingraph.compiler.plan import Bundle, Group, Message, Slot
-from braingraph.compiler.sampling import Link, Sampler, Units
+from braingraph.compiler.lower import Array, Carry, Engine, Moment
+from braingraph.compiler.plan import Bundle, Message, Slot
+from braingraph.compiler.sampling import Sampler, Units
 from braingraph.compiler.values import message_of
 from braingraph.integrate import STAGES
-from braingraph.units import magnitude
 
 
 @dataclass(frozen=True)
@@ -75,33 +75,41 @@ class Advance:
         ]
         loop = {key: carry[key] for key in ("k", "n", "x", "rings", "recent", "p", "spill")}
         loop["tails"] = self._first_tails(carry, packed)
+        slow = Slow(self, packed, keys, carry)
+        many = len(self.inner) - len(self.fast_links)
 
-        def body(state: tuple[Any, list[Array]]) -> tuple[Any, list[Array]]:
-            return self._block(state[0], state[1], packed, keys, end, origins)
+        def body(state: tuple[Any, list[Array], Carry]) -> tuple[Any, list[Array], Carry]:
+            before, buffers, late = state
+            loop, buffers = self._block(before, buffers, packed, keys, end, origins, late["held"])
+            if late["held"]:  # faster nodes hear of slower ones, which are stepped as blocks end
+                late = slow.until(late, buffers[many:], before["n"], loop["n"], self.B)
+            return loop, buffers, late
 
-        state = (loop, buffers)
+        state = (loop, buffers, slow.state())
         if self.unrolled:
             state, _ = lax.scan(lambda s, _: (body(s), None), state, None, length=blocks)
         else:
             state = lax.fori_loop(0, blocks, lambda _, s: body(s), state)
-        loop, buffers = state
+        loop, buffers, late = state
         bases = self._bases(loop["k"], loop["n"])
         done = [
             sampling.first_row(s, k) - o for s, k, o in zip(self.inner, bases, origins, strict=True)
         ]
-        many = len(self.inner) - len(self.fast_links)
-        slow, outer = self._slow(carry, packed, keys, loop, buffers[many:])
+        if not late["held"]:
+            late = slow.until(late, buffers[many:], n0, loop["n"], self.capacity)
+        outer = slow.samples(late, loop["n"])
         del loop["tails"]
         new = {
             **loop,
             "partial": [b[d] for b, d in zip(buffers, done, strict=True)],
-            "slow": slow,
+            "slow": late["slow"],
+            "held": late["held"],
             "slow_partial": [rows[count] for rows, count in outer],
         }
         inner = iter(list(zip(buffers[:many], done[:many], strict=True)))
         outer_ = iter(outer)  # its monitors come first
         out = [next(inner) if s.clock == 1 else next(outer_) for s in self.engine.samplers]
-        finite = self.here.all_finite({**new["x"], **slow})
+        finite = self.here.all_finite({**new["x"], **new["slow"]})
         return new, out, everywhere(finite, self.axes)
 
     def _bases(self, k: Array, n: Array) -> list[Array]:
@@ -111,7 +119,14 @@ class Advance:
 
     # ------------------------------------------------------------ a block
     def _block(
-        self, loop: Any, buffers: list[Array], packed: Any, keys: Any, end: Array, origins: Any
+        self,
+        loop: Any,
+        buffers: list[Array],
+        packed: Any,
+        keys: Any,
+        end: Array,
+        origins: Any,
+        held: Mapping[Slot, Array],
     ) -> tuple[Any, list[Array]]:
         engine, B = self.engine, self.B
         k, n = loop["k"], loop["n"]
@@ -128,18 +143,19 @@ class Advance:
 
             def at(stage: float) -> Moment:
                 sums = {j: w[stage] for j, w in ahead.items()}
-                return Moment(packed, normals, sums, recent, stage, n + b, self.program.dt)
+                fixed = {**normals, **held}
+                return Moment(packed, fixed, sums, recent, stage, n + b, self.program.dt)
 
             new = engine.step(x, at, engine.fast)
             active = k + b < end
-            new = _keep(active, new, x)
+            new = kept(active, new, x)
             found = engine.signals(new, at(1.0), engine.sampled)
             values = [self._seen(s, found) for s in self.inner]
             sent = self._sent(found, packed)
             shifted = {
                 j: jnp.concatenate([r[:, 1:], sent[j][:, None]], 1) for j, r in recent.items()
             }
-            return (new, _keep(active, shifted, recent), b + 1), (values, sent)
+            return (new, kept(active, shifted, recent), b + 1), (values, sent)
 
         ahead = {j: self._per_step(w) for j, w in windows.items()}
         start = (loop["x"], loop["recent"], jnp.int32(0))
@@ -328,120 +344,3 @@ class Advance:
             else:
                 out[stage] = [g[int(stage) :][: self.B] for g in w.grid]
         return out
-
-    # ------------------------------------------------------------ nodes with a clock of their own
-    def _slow(
-        self, carry: Carry, packed: Any, keys: Any, loop: Any, heard: list[Array]
-    ) -> tuple[States, list[tuple[Array, Array]]]:
-        """Step every slow node through the intervals this chunk finished, faster clocks first.
-
-        Returns their states, and for every sampler of ``outer`` its rows and how many are final.
-        """
-        states: States = dict(carry["slow"])
-        out: dict[int, tuple[Array, Array]] = {}
-        links = dict(zip(self.fast_links, heard, strict=True))
-        monitors = len(self.outer) - len(self.slow_links)
-        for clock, groups in self.engine.slow.items():
-            stage = _SlowStage(self, clock, groups, packed, keys, carry, links)
-            moved, buffers = stage.run(loop["n"] // clock)
-            states |= moved
-            out |= buffers
-            links |= {
-                self.slow_links[j - monitors]: rows
-                for j, (rows, _) in buffers.items()
-                if j >= monitors
-            }
-        return states, [out[j] for j in range(len(self.outer))]
-
-
-@dataclass(frozen=True)
-class _SlowStage:
-    """The nodes of one slower clock during one chunk."""
-
-    advance: Advance
-    clock: int
-    groups: tuple[Group, ...]
-    packed: Any
-    keys: Any
-    carry: Carry
-    links: Mapping[Link, Array]  # what was gathered for each interval, (row, value, *batch)
-
-    def run(self, end: Array) -> tuple[States, dict[int, tuple[Array, Array]]]:
-        """Step to the clock's step ``end``; the new states and the samplers' buffers."""
-        carry, clock = self.carry, self.clock
-        first = carry["n"] // clock
-        since = first - (carry["n"] - carry["k"]) // clock  # its steps since the run's start
-        mine = [(j, s) for j, s in enumerate(self.advance.outer) if s.clock == clock]
-        monitors = len(self.advance.outer) - len(self.advance.slow_links)
-        # monitors count from the run's start, links from t = 0
-        bases = [since if j < monitors else first for j, _ in mine]
-        origins = [sampling.first_row(s, base) for (_, s), base in zip(mine, bases, strict=True)]
-        rows = self.advance.capacity // clock + 1
-        buffers = [
-            jnp.zeros((s.rows(rows, 1), *part.shape), part.dtype).at[0].set(part)
-            for j, s in mine
-            for part in [carry["slow_partial"][j]]
-        ]
-        x = {g.number: carry["slow"][g.number] for g in self.groups if g.model._states}
-
-        def body(row: Array, state: Any) -> Any:
-            x, buffers = state
-            x, values = self._step(x, row, first, tuple(s for _, s in mine))
-            buffers = [
-                sampling.add(s, b, o, v[None], base + row, jnp.int32(1))
-                for (_, s), b, o, v, base in zip(mine, buffers, origins, values, bases, strict=True)
-            ]
-            return x, buffers
-
-        if self.advance.unrolled:
-            # a run may begin within an interval, and so finish one more than its length holds
-            turns = jnp.arange(rows)
-            (x, buffers), _ = lax.scan(
-                lambda s, row: (_keep(row < end - first, body(row, s), s), None),
-                (x, buffers),
-                turns,
-            )
-        else:
-            x, buffers = lax.fori_loop(0, end - first, body, (x, buffers))
-        done = [
-            sampling.first_row(s, base + end - first) - o
-            for (_, s), o, base in zip(mine, origins, bases, strict=True)
-        ]
-        return x, {j: (b, d) for (j, _), b, d in zip(mine, buffers, done, strict=True)}
-
-    def _step(
-        self, x: States, row: Array, first: Array, samplers: tuple[Sampler, ...]
-    ) -> tuple[States, list[Array]]:
-        engine, n = self.advance.engine, first + row
-        held = {s: v[0] for s, v in engine.draw(self.keys, n, 1, self.groups).items()}
-        for link, rows in self.links.items():
-            if link.clock == self.clock:
-                before = held.get(link.slot)
-                if before is None:
-                    port = self.advance.program.groups[link.slot[0]].model._inputs[link.slot[1]]
-                    before = magnitude(port.default)
-                held[link.slot] = before + rows[row]
-        dt = self.advance.program.dt * self.clock
-
-        def at(stage: float) -> Moment:
-            return Moment(self.packed, held, {}, {}, stage, n, dt)
-
-        x = engine.step(x, at, self.groups, self.clock)
-        wanted = tuple(dict.fromkeys(slot for s in samplers for slot in s.slots))
-        found = engine.signals(x, at(1.0), wanted, self.clock)
-        return x, [self._seen(s, found) for s in samplers]
-
-    def _seen(self, sampler: Sampler, found: Mapping[Slot, Array]) -> Array:
-        """A sampler's value; the rare step of a slow node may wait for the other devices."""
-        here, groups = self.advance.here, self.advance.program.groups
-        if not self.advance.mixes(sampler):
-            value: Array = self.advance._seen(sampler, found)
-            return value
-        signals = here.exchange(
-            [found[slot] for slot in sampler.slots], [groups[slot[0]] for slot in sampler.slots]
-        )
-        return sampler.read(dict(zip(sampler.slots, signals, strict=True)).__getitem__)
-
-
-def _keep(active: Array, new: Any, old: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.where(active, a, b), new, old)

@@ -16,8 +16,15 @@ from braingraph.compiler.lower import Array, Carry, Engine
 from braingraph.compiler.plan import Flat, Group, Message, Slot
 from braingraph.compiler.values import row_length
 from braingraph.component import Coupling
-from braingraph.errors import ParameterError, PortError, RunError, ShapeError, did_you_mean
-from braingraph.units import TIME, attach, magnitude, strip
+from braingraph.errors import (
+    ClockError,
+    ParameterError,
+    PortError,
+    RunError,
+    ShapeError,
+    did_you_mean,
+)
+from braingraph.units import TIME, attach, magnitude, show_time, strip
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class State:
     step: int
     states: Mapping[str, Array]  # "cortex.x" -> (unit, *batch)
     histories: Mapping[str, Array]  # message -> (channel, unit, sample, *batch), newest last
-    means: Mapping[str, Array]  # inputs of slow nodes -> what their interval has gathered so far
+    means: Mapping[str, Array]  # of slow nodes: what an interval has gathered, what they showed
 
 
 def initial_states(engine: Engine, flat: Flat, seed: int) -> dict[str, Array]:
@@ -79,6 +86,9 @@ def snapshot(engine: Engine, carry: Carry) -> State:
         for link, value in zip(links, gathered, strict=True):
             g = program.groups[link.slot[0]]
             means |= {link.address(p): np.array(value[g.values(p, link.slot[1])]) for p in g.paths}
+    for (number, name), value in carry["held"].items():
+        g = program.groups[number]
+        means |= {held_name(p, name): np.array(value[g.values(p, name)]) for p in g.paths}
     histories = {}
     for m in program.messages:
         recent = np.moveaxis(np.array(carry["recent"][m.number]), 1, 2) if m.recent else None
@@ -97,6 +107,11 @@ def message_name(engine: Engine, m: Message) -> str:
     plain = type(m.coupling).pre is Coupling.pre
     via = "" if plain else f" by {engine.program.bundles[m.bundles[0]].title}"
     return f"{'+'.join(group.paths)}.{m.source[1]}{via}"
+
+
+def held_name(path: str, signal: str) -> str:
+    """Where a state keeps what a slow node showed last."""
+    return f"{path}.{signal} held"
 
 
 class Beginning:
@@ -141,7 +156,21 @@ class Beginning:
             "spill": jnp.int32(0),
             "partial": inner,
             "slow_partial": outer,
+            "held": self._held(packed, x, means),
         }
+
+    def _held(self, packed: Any, x: Any, means: Mapping[str, Array]) -> dict[Slot, Array]:
+        """What slower nodes show to faster ones: as it was, or as their initial states have it."""
+        out = {}
+        for number, name in self.engine.program.held:
+            g = self.engine.program.groups[number]
+            kept = [means[key] for p in g.paths if (key := held_name(p, name)) in means]
+            known = len(kept) == len(g.paths)
+            value = (
+                jnp.concatenate(kept) if known else self._signal((number, name), packed, x, {}, 1)
+            )
+            out[number, name] = value.astype(self.engine.dtype)
+        return out
 
     def _partials(self, means: Mapping[str, Array]) -> tuple[list[Array], list[Array]]:
         """What unfinished intervals have gathered: nothing yet, but for slow nodes' inputs."""
@@ -326,7 +355,19 @@ def strip_time(function: Callable[[Any], Any], t: float, unit: Any, path: str) -
 
 
 def check_complete(engine: Engine, state: State) -> None:
-    """A state goes on only what it came from: observers that were left out have no past."""
+    """A state goes on only what it came from: observers that were left out have no past.
+
+    Where slower nodes feed faster ones, it goes on between blocks only.
+    """
+    block = engine.program.blocks.length
+    if engine.program.held and state.step % block:
+        late, every = state.step * engine.program.dt, block * engine.program.dt
+        raise ClockError(
+            f"initial= is a state at t = {show_time(late)}, but a graph whose slower nodes feed "
+            f"faster ones goes on at a multiple of {show_time(every)} only: end a run there.",
+            given=late,
+            dt=every,
+        )
     names = [message_name(engine, m) for m in engine.program.messages]
     missing = [path for path in initial_paths(engine) if path not in state.states]
     missing += [name for name in names if name not in state.histories]

@@ -50,23 +50,13 @@ def check(flat: Flat, dt: float) -> None:
                     target=edge.target,
                 )
             )
-        if every[source] > every[target]:
+        slow, fast = sorted((source, target), key=lambda path: -every[path])
+        if every[slow] % every[fast]:
             findings.append(
                 ClockError(
-                    f"{edge.source} -> {edge.target}: '{source}' runs at "
-                    f"{show_time(every[source] * dt)} and '{target}' at "
-                    f"{show_time(every[target] * dt)}; a slower node can only feed nodes of its "
-                    "own clock or slower ones. Give both the same dt=.",
-                    source=edge.source,
-                    target=edge.target,
-                )
-            )
-        elif every[target] % every[source]:
-            findings.append(
-                ClockError(
-                    f"{edge.source} -> {edge.target}: '{target}' runs at "
-                    f"{show_time(every[target] * dt)}, which is no multiple of the "
-                    f"{show_time(every[source] * dt)} of '{source}': take one of them as dt=.",
+                    f"{edge.source} -> {edge.target}: '{slow}' runs at "
+                    f"{show_time(every[slow] * dt)}, which is no multiple of the "
+                    f"{show_time(every[fast] * dt)} of '{fast}': take one of them as dt=.",
                     source=edge.source,
                     target=edge.target,
                 )

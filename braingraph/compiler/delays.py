@@ -34,20 +34,29 @@ MARGIN = 0.1
 
 
 def block_length(
-    bundles: tuple[Bundle, ...], method: str, live: bool, forced: int | None
+    bundles: tuple[Bundle, ...], method: str, live: bool, forced: int | None, frame: int = 0
 ) -> Blocks:
-    """The number of steps that costs least per step, and the reason in words."""
+    """The number of steps that costs least per step, and the reason in words.
+
+    ``frame``: steps of which blocks have to be a divisor, as slower nodes that faster ones hear
+    are stepped between blocks; 0 for none.
+    """
     delays = [delay_range(b.entries, live)[0] for b in bundles]
     steps = np.concatenate([np.zeros(0), *delays])
     steps = np.floor(steps[steps > 0]) - (1 if method == "rk4" else 0)
     steps = np.maximum(steps, 0)
     if forced is not None:
+        forced = math.gcd(forced, frame)
         return Blocks(forced, "as asked", float(forced))
+    framed = f"; slower nodes that feed faster ones step every {frame}" if frame else ""
     if not len(steps):
-        return Blocks(FREE_LENGTH, "no delays: the length is free", math.inf)
+        free = max(k for k in range(1, FREE_LENGTH + 1) if frame % k == 0)
+        return Blocks(free, f"no delays: the length is free{framed}", math.inf)
     shortest, count = int(steps.min()), len(steps)
     costs = {}
     for length in LENGTHS:
+        if frame % length:
+            continue
         by_step = int((steps < length).sum())
         if by_step == count and length > 1:
             continue
@@ -63,8 +72,9 @@ def block_length(
     why = f"the shortest delay allows {max(shortest, 1)}"
     if by_step:
         why += f"; {by_step} of {count} delayed connections are shorter and are read step by step"
-    elif best < shortest:
+    elif best < shortest and not frame:
         why += "; windows of a multiple of 8 are cheapest"
+    why += framed
     return Blocks(best, why, float(steps[steps >= best].min()) if by_step < count else math.inf)
 
 

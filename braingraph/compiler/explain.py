@@ -23,6 +23,9 @@ LAYOUTS = {
 }
 
 
+NOW = "no delay, at every stage"
+
+
 def program_tree(program: Program) -> Tree:
     """Groups, bundles with their parts, the order of a stage, and the block."""
     groups, bundles = program.groups, program.bundles
@@ -54,7 +57,7 @@ def _bundle(b: Bundle, program: Program) -> Tree:
 
 def _part(p: Part, b: Bundle, program: Program) -> Tree:
     how = {
-        "now": "no delay, at every stage",
+        "now": "held since the slower one's step" if b.held(program.groups) else NOW,
         "step": "shorter than a block, read step by step",
         "block": "read once per block",
     }[p.transport]

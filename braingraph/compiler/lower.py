@@ -39,7 +39,7 @@ class Moment:
     """Everything a stage may read besides its own states."""
 
     packed: Any
-    held: Mapping[Slot, Array]  # standard normals of the step, what slow nodes got
+    held: Mapping[Slot, Array]  # normals of the step, what slow nodes got, and what they show
     sums: Mapping[int, list[Array]]  # block-read sums of a bundle's channels at this stage
     recent: Mapping[int, Array]  # recent samples of a message: (channel, sample, source)
     stage: float
@@ -105,15 +105,19 @@ class Engine:
         """The scheduled operations of one clock that targets need, in order."""
         wanted, chosen = set(targets), []
         for op in reversed(self.program.order):
-            if op.slot in wanted and self._clock(op) == at:
+            if op.slot in wanted and self._belongs(op, at):
                 chosen.append(op)
                 wanted |= self.program.needs[op]
         return tuple(reversed(chosen))
 
-    def _clock(self, op: Op) -> int:
+    def _belongs(self, op: Op, at: int) -> bool:
+        """Whether it is evaluated at a clock: its source's, or its target's where it is held."""
+        groups = self.program.groups
         if op.kind == "output":
-            return self.program.groups[op.slot[0]].every
-        return self.program.groups[self.program.bundles[op.bundle].source[0]].every
+            return groups[op.slot[0]].every == at
+        bundle = self.program.bundles[op.bundle]
+        end = bundle.target if bundle.held(groups) else bundle.source
+        return groups[end[0]].every == at
 
     def inputs_of(self, groups: tuple[Group, ...]) -> tuple[Slot, ...]:
         return tuple((g.number, port) for g in groups for port in g.model._inputs)
@@ -296,7 +300,8 @@ class Engine:
         self, bundle: Bundle, part: int, x: States, found: dict[Slot, Array], moment: Moment
     ) -> tuple[Array, ...]:
         """The stage's own messages: of this device's units where they suffice, or of all."""
-        value = self._value(bundle.source, x, found)
+        held = bundle.held(self.program.groups)
+        value = moment.held[bundle.source] if held else self._value(bundle.source, x, found)
         group = self.program.groups[bundle.source[0]]
         if (bundle.number, part) not in self.placement.local and self.here.divided(group):
             key = (bundle.source[0], f"{bundle.source[1]} of all devices")

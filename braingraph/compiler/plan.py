@@ -124,6 +124,10 @@ class Bundle:
     def rows(self) -> int:
         return len(self.row_target)
 
+    def held(self, groups: tuple[Group, ...]) -> bool:
+        """Whether it comes from a slower node, whose last sample stands until its next."""
+        return groups[self.source[0]].every > groups[self.target[0]].every
+
     @property
     def title(self) -> str:
         e = self.edges[0]
@@ -185,6 +189,12 @@ class Program:
             if path in group.paths:
                 return group
         raise KeyError(path)
+
+    @cached_property
+    def held(self) -> tuple[Slot, ...]:
+        """What slower nodes show to faster ones, faster clocks first."""
+        found = {b.source for b in self.bundles if b.held(self.groups)}
+        return tuple(sorted(found, key=lambda slot: (self.groups[slot[0]].every, slot)))
 
     @cached_property
     def structure(self) -> str:

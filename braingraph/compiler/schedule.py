@@ -6,6 +6,7 @@ the stage; which ones do is read off their jaxpr, never declared.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -45,7 +46,7 @@ def _passes(model: Node, output: str) -> frozenset[str]:
     return frozenset(k for which, k in needed if which == 1 and k in model._inputs)
 
 
-def depths(flat: Flat, dt: float, passes: Feedthrough) -> dict[str, int]:
+def depths(flat: Flat, dt: float, passes: Feedthrough, every: Mapping[str, int]) -> dict[str, int]:
     """How many outputs a vertex's own outputs wait for within a step; 0 for almost all."""
     waits = nx.DiGraph()
     for path, model in flat.vertices.items():
@@ -54,6 +55,8 @@ def depths(flat: Flat, dt: float, passes: Feedthrough) -> dict[str, int]:
     for edge in flat.edges:
         source, _, out = edge.source.rpartition(".")
         model = flat.vertices[source]
+        if every[source] > every[edge.target.rpartition(".")[0]]:
+            continue  # held, so nothing waits
         if passes(model).get(out) and _instantaneous(flat, edge, dt):
             waits.add_edge(edge.source, edge.target)
     try:
@@ -98,7 +101,8 @@ def order(
             needs[op] = frozenset((group.number, port) for port in inputs)
     for bundle in bundles:
         op = Op("bundle", bundle.target, bundle.number)
-        needs[op] = frozenset([bundle.source] if within_step(bundle.entries) else [])
+        now = within_step(bundle.entries) and not bundle.held(groups)
+        needs[op] = frozenset([bundle.source] if now else [])
     makes: dict[Slot, list[Op]] = {}
     for op in needs:
         waits.add_node(op)
