@@ -40,5 +40,4 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.streaming
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist rest.zarr \
-		resting_state.png sweep.png sweep.zarr
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.zarr *.zip *.png
