@@ -12,11 +12,11 @@ from typing import Any
 
 import brainunit as u
 import jax.numpy as jnp
-import numpy as np
 
 from braingraph.component import Node, Output, Size, StandardNormal, State, parameter
+from braingraph.nodes.checks import in_unit
 from braingraph.random import Normal
-from braingraph.units import ONE, TIME, Quantity, attach, show, strip, unit_of
+from braingraph.units import ONE, TIME, Quantity, show, unit_of
 
 CATEGORY = "noise"
 
@@ -46,14 +46,6 @@ class Noise(Node):
 
     def _emits(self) -> Any:
         return unit_of(self.sigma)
-
-
-def in_unit(model: Node, name: str, unit: Any, why: str) -> None:
-    """Put a parameter of any unit into ``unit``, or raise UnitError; zero needs no unit."""
-    value = getattr(model, name)
-    if isinstance(value, u.Quantity) or np.any(value != 0):
-        value = strip(value, unit, f"{type(model).__name__}.{name}", why)
-    model.__dict__[name] = attach(value, unit)
 
 
 def relaxation(steps: Any) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from braingraph.component import Node, Output, Size, parameter
 from braingraph.errors import ParameterError, did_you_mean
-from braingraph.nodes.noise import in_unit
+from braingraph.nodes.checks import in_unit
 from braingraph.nodes.stimulus import whole_steps
 from braingraph.units import TIME, Quantity, attach, show, unit_of
 

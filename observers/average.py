@@ -9,9 +9,10 @@ import numpy as np
 
 from braingraph.component import Input, Observer, Output, Size, parameter
 from braingraph.errors import ParameterError, ShapeError
+from braingraph.nodes.checks import one_of
 from braingraph.observers.sensors import applied
 from braingraph.parameters import numbers
-from braingraph.units import ONE, Quantity, brief, magnitude
+from braingraph.units import ONE, brief
 
 
 class Passing(Observer):
@@ -23,7 +24,7 @@ class Passing(Observer):
 
     def __init__(self, in_size: Size, *, dt: Any = None, unit: Any = ONE, **given: Any) -> None:
         where = f"{type(self).__name__}.unit"
-        super().__init__(in_size, dt=dt, unit=_one(unit, where), **given)
+        super().__init__(in_size, dt=dt, unit=one_of(unit, where), **given)
 
 
 class TemporalAverage(Passing):
@@ -238,20 +239,6 @@ class SpatialAverage(Passing):
     def out(self, s: Any, i: Any) -> Any:
         """The mean of each group."""
         return applied(self.mask, i.inp)
-
-
-def _one(unit: Any, where: str) -> Any:
-    """1 in a unit that is given as one, or as 1 of it."""
-    if isinstance(unit, u.Unit):
-        return 1.0 if unit == ONE else Quantity(1.0, unit=unit)
-    plain = magnitude(unit)
-    if isinstance(plain, str) or np.ndim(plain) or plain != 1:
-        raise ParameterError(
-            f"{where} must be a unit, as in unit=u.mV, but is {brief(unit)}. To scale a signal "
-            "give the edge a gain.",
-            parameter="unit",
-        )
-    return unit
 
 
 def _groups(mask: Any, in_size: tuple[int, ...]) -> tuple[tuple[str, ...] | None, np.ndarray]:

@@ -7,7 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from braingraph.component import Input, Output, Size, parameter
-from braingraph.observers.moments import Moments, one_of
+from braingraph.nodes.checks import one_of
+from braingraph.observers.moments import Moments
 from braingraph.units import ONE, attach, magnitude, unit_of
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from braingraph.component import Observer, Size, State, parameter
 from braingraph.errors import ParameterError, ShapeError
-from braingraph.units import ONE, TIME, Quantity, brief, magnitude
+from braingraph.units import TIME, Quantity
 
 
 class Reducer(Observer):
@@ -42,18 +42,6 @@ class Reducer(Observer):
         """Whether this step's sample counts."""
         first = jnp.rint(self.start.to_decimal(TIME) / i.dt.to_decimal(TIME))
         return i.n >= first.astype(jnp.int32)
-
-
-def one_of(unit: Any, where: str) -> Any:
-    """1 in a unit that is given as one, or as 1 of it."""
-    if isinstance(unit, u.Unit):
-        return 1.0 if unit == ONE else u.Quantity(1.0, unit=unit)
-    plain = magnitude(unit)
-    if not isinstance(plain, (int, float, np.ndarray)) or np.ndim(plain) or plain != 1:
-        raise ParameterError(
-            f"{where} is {brief(unit)}, but must be a unit, as in unit=u.mV.", parameter="unit"
-        )
-    return unit
 
 
 class Moments(Reducer):

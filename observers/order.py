@@ -8,7 +8,8 @@ import jax.numpy as jnp
 
 from braingraph.component import Input, Output, Size, parameter
 from braingraph.errors import ModelError
-from braingraph.observers.moments import Moments, one_of
+from braingraph.nodes.checks import one_of
+from braingraph.observers.moments import Moments
 from braingraph.units import ONE, magnitude
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from braingraph.component import Input, Output, Size, State, parameter
 from braingraph.errors import ClockError, ParameterError
-from braingraph.observers.moments import Reducer, one_of
+from braingraph.nodes.checks import one_of
+from braingraph.observers.moments import Reducer
 from braingraph.parameters import short
 from braingraph.units import ONE, TIME, Quantity, attach, brief, magnitude, show_time, unit_of
 

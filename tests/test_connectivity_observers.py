@@ -168,14 +168,14 @@ MISTAKES: list[Case] = [
         "not a unit",
         lambda: Cov(2, unit="mV"),
         bg.ParameterError,
-        "Covariance.unit is 'mV', but must be a unit, as in unit=u.mV",
+        "Covariance.unit must be a unit, as in unit=u.mV, but is 'mV'",
         {"parameter": "unit"},
     ),
     (
         "several of a unit",
         lambda: Fc(2, unit=3 * u.mV),
         bg.ParameterError,
-        r"FunctionalConnectivity.unit is 3 \[mV\], but must be a unit",
+        r"FunctionalConnectivity.unit must be a unit, as in unit=u.mV, but is 3 \[mV\]",
         {"parameter": "unit"},
     ),
     (

@@ -157,7 +157,7 @@ MISTAKES: list[Case] = [
         "not a unit",
         lambda: PlanarOrderParameter(2, unit=2),
         bg.ParameterError,
-        "PlanarOrderParameter.unit is 2, but must be a unit",
+        "PlanarOrderParameter.unit must be a unit, as in unit=u.mV, but is 2",
         {"parameter": "unit"},
     ),
     (
