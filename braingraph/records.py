@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from braingraph import timeline
 from braingraph.errors import RunError
 
 #: Names that a stored monitor gives to arrays of its own.
@@ -185,6 +186,7 @@ def to_dataset(
         lengths[times[r.name]] = min(shape[-2], lengths.get(times[r.name], r.samples))
     data: dict[str, Any] = {}
     coords: dict[str, Any] = {}
+    long: dict[str, xr.Coordinates] = {}
     for r in recordings:
         time = times[r.name]
         value = arrays[r.name]
@@ -193,10 +195,16 @@ def to_dataset(
         value = value.reshape(*value.shape[:-1], *(size for _, size, _ in r.laid_out))
         dims = (*r.dims[:-2], time, *(dim for dim, _, _ in r.laid_out))
         data[r.name] = (dims, value, {"units": r.unit, "long_name": r.name, "reduce": r.reduce})
-        coords[time] = (time, r.times(0, lengths[time]), dict(TIME_ATTRS))
+        if lengths[time] < timeline.MANY:
+            coords[time] = (time, r.times(0, lengths[time]), dict(TIME_ATTRS))
+        else:
+            long[time] = timeline.timeline(r.start, r.period, lengths[time], time, TIME_ATTRS)
         coords.update(r.batch)
         coords |= {dim: along for dim, _, along in r.laid_out if along is not None}
-    return xr.Dataset(data, coords, plain(attrs))
+    ds = xr.Dataset(data, coords, plain(attrs))
+    for coordinates in long.values():
+        ds = ds.assign_coords(coordinates)
+    return ds
 
 
 TIME_ATTRS = {"units": "ms", "standard_name": "time", "axis": "T"}

@@ -204,3 +204,38 @@ def test_pieces_of_a_bucket_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch)
                 found = transport._bucket_sums(*given, jnp.int32(7), 8)
                 for a, b in zip(found, want, strict=True):
                     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+# ---------------------------------------------------------------- one weight between all units
+def field(conn: Any, n: int) -> bg.Graph:
+    g = bg.Graph()
+    x = g.add_node("x", nodes.HopfStep(n, a=-0.1, w=0.4, init_x=np.linspace(-1, 1, n)))
+    g.add_edge(x.x, x.x_inp, edges.DiffusiveCoupling(conn, k=0.1), name="all")
+    return g
+
+
+def test_one_weight_between_all_takes_the_memory_of_the_units() -> None:
+    tracemalloc.start()
+    sim = bg.Simulator(field(1e-4, 20_000), dt=0.1 * u.ms)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6  # the 4e8 pairs alone would be 6 GB
+    assert "400000000 connections" in sim.explain()
+
+
+@pytest.mark.usefixtures("x64")
+def test_one_weight_between_all_is_the_matrix_of_it() -> None:
+    n = 20
+    asked: dict[str, Any] = {"monitors": ["x.x"], "progress": False}
+    got, want = (
+        bg.Simulator(field(conn, n), dt=0.1 * u.ms).run(3 * u.ms, **asked)["x.x"]
+        for conn in (0.03, np.full((n, n), 0.03))
+    )
+    np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
+    fn, params = bg.Simulator(field(0.03, n), dt=0.1 * u.ms).as_function(3 * u.ms, monitors=["x.x"])
+
+    def total(conn: Any) -> Any:
+        return (fn({**params, "all.conn": conn})["x.x"] ** 2).sum()
+
+    slope = (total(0.03 + 1e-6) - total(0.03 - 1e-6)) / 2e-6
+    np.testing.assert_allclose(jax.grad(total)(0.03), slope, rtol=1e-7)

@@ -128,7 +128,7 @@ def _layout(bundle: Bundle, entries: Entries, sources: int, transport: str, move
     uniform = not moves and bool((entries.delay == entries.delay[0]).all())
     fixed = transport == "now" or (transport == "block" and uniform)
     span = int(entries.source.max()) + 1 - int(entries.source.min())
-    every = len(entries) == rows * span
+    every = bundle.alike or len(entries) == rows * span
     scalar = all(
         e.coupling.conn is not None and np.ndim(magnitude(e.coupling.conn)) == 0
         for e in bundle.edges

@@ -72,7 +72,8 @@ def _part(p: Part, b: Bundle, program: Program) -> Tree:
         span += ", cubic between samples" if program.method == "rk4" else ", interpolated"
     elif p.transport != "now" and any(e.interpolation == "nearest" for e in b.edges):
         span += ", rounded to steps"
-    return Tree((plural(len(p.entries), "connection"), LAYOUTS[p.layout], how, span))
+    count = b.connections if b.alike else len(p.entries)
+    return Tree((plural(count, "connection"), LAYOUTS[p.layout], how, span))
 
 
 def _order(program: Program) -> str:

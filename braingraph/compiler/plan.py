@@ -119,6 +119,12 @@ class Bundle:
     row_edge: np.ndarray  # (row,) edge whose parameters ``post`` uses
     entries: Entries
     parts: tuple[Part, ...] = ()
+    alike: bool = False  # one weight, all to all, without delay: the entries are those of one row
+
+    @property
+    def connections(self) -> int:
+        """How many there are; of one row, where all rows are alike, so many times."""
+        return len(self.entries) * (self.rows if self.alike else 1)
 
     @property
     def rows(self) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import networkx as nx
+import numpy as np
 
 from braingraph import evaluate
 from braingraph.compiler.delays import within_step
@@ -20,6 +21,7 @@ from braingraph.component import Node
 from braingraph.doctor import abstract, kind
 from braingraph.errors import AlgebraicLoopError
 from braingraph.graph import pairs
+from braingraph.units import magnitude
 
 
 class Feedthrough:
@@ -84,6 +86,9 @@ def depths(flat: Flat, dt: float, passes: Feedthrough, every: Mapping[str, int])
 
 def _instantaneous(flat: Flat, edge: Any, dt: float) -> bool:
     """Does it carry anything within the step? Delays under one step do, at the later stages."""
+    conn = magnitude(edge.coupling.conn)
+    if not np.any(edge.delay) and (conn is None or np.ndim(conn) == 0):
+        return conn is None or bool(conn)
     (source, _, out), (target, _, port) = edge.source.rpartition("."), edge.target.rpartition(".")
     shape = (flat.vertices[target].signal_size(port), flat.vertices[source].signal_size(out))
     return bool((delay_steps(edge, *pairs(edge.coupling, shape), dt) < 1).any())

@@ -291,6 +291,8 @@ def _part_here(
     here: np.ndarray,
     device: int,
 ) -> Part:
+    if bundle.alike:
+        return part
     entries = part.entries[here[part.entries.row] >= 0]
     entries = replace(entries, row=here[entries.row])
     if (bundle.number, number) in cut.local:

@@ -159,6 +159,8 @@ def _bundle_values(
     everything = Part("now", "padded", bundle.entries)
     weights = packing.entry_values(bundle, everything, _weights(bundle, values, xp), xp)
     sums = _row_sums(bundle, weights, xp)
+    if bundle.alike:
+        sums = xp.broadcast_to(sums[:1], sums.shape)
     parameters = {
         name: _per_row(program, bundle, name, values, xp)
         for name in bundle.coupling.arrays()
