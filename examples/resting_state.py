@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import brainunit as u
-import dask.array as da
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -44,14 +43,6 @@ def resting_state(connectome: bg.Connectome) -> bg.Graph:
     bold = g.add_node("bold", observers.BOLDSignal(n), labels=wiring.labels)
     g.add_edge(cortex.x, bold.z)
     return g
-
-
-def functional_connectivity(signal: Any) -> Any:
-    """Correlations between the columns of a lazy (time, unit) array; itself lazy."""
-    centred = signal - signal.mean(axis=0)
-    covariance = centred.T @ centred
-    deviation = da.sqrt(da.diag(covariance))
-    return covariance / da.outer(deviation, deviation)
 
 
 def likeness(functional: Any, structural: Any) -> float:
@@ -121,8 +112,8 @@ def main(
     print(f"{seconds} s of {connectome.regions} regions in {took:.1f} s, streamed to {store}")
 
     run = bg.open(store)  # lazy: what follows reads the store piece by piece, through Dask
-    fast = functional_connectivity(run["cortex.x"].data).compute()
-    slow = functional_connectivity(run["bold.bold"].data).compute()
+    fast = bg.analysis.functional_connectivity(run["cortex.x"]).values
+    slow = bg.analysis.functional_connectivity(run["bold.bold"]).values
     numbers = {
         "samples": run["cortex.x"].shape[0],
         "volumes": run["bold.bold"].shape[0],
