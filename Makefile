@@ -24,7 +24,7 @@ demo: $(STAMP)
 	$(BIN)/python examples/resting_state.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import braingraph.accessor  # noqa: F401  (ds.braingraph)
 from braingraph import analysis, edges, nodes, observers
+from braingraph.archive import archive
 from braingraph.axes import paired
 from braingraph.component import (
     Coupling,
@@ -38,6 +39,7 @@ from braingraph.errors import (
 )
 from braingraph.graph import Graph
 from braingraph.monitors import Record
+from braingraph.places import place
 from braingraph.ports import Port
 from braingraph.random import Normal, Uniform
 from braingraph.resume import rerun
@@ -79,6 +81,7 @@ __all__ = [
     "UnitError",
     "WeightError",
     "analysis",
+    "archive",
     "edges",
     "list_models",
     "load_connectome",
@@ -87,6 +90,7 @@ __all__ = [
     "open",
     "paired",
     "parameter",
+    "place",
     "rerun",
 ]
 

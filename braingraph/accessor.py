@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -11,6 +10,7 @@ import xarray as xr
 from braingraph.errors import StoreError
 from braingraph.graph import Graph
 from braingraph.node import Node
+from braingraph.places import Place, at
 from braingraph.resume import Past
 from braingraph.simulator import Simulator
 
@@ -23,15 +23,16 @@ class Accessor:
         self._dataset = dataset
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Place:
         """The store; StoreError for a dataset that comes from none."""
-        source = self._dataset.encoding.get("source")
+        encoding = self._dataset.encoding
+        source = encoding.get("place", encoding.get("source"))
         if source is None:
             raise StoreError(
                 "this dataset does not know its store: ask the one that bg.open returned, before "
                 "anything was selected or computed from it."
             )
-        return Path(source)
+        return at(source)
 
     def graph(self, given: Mapping[str, Any] | None = None) -> Graph | Node:
         """The graph that was run, with its inputs and parameters; a single node as such.

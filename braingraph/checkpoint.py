@@ -40,10 +40,13 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The slots of one store."""
+    """The slots of one store, as they were when first looked at and as they are written here."""
 
     def __init__(self, root: zarr.Group) -> None:
         self._root = root
+        # One process writes them, so nothing is read again: a look at a bucket takes its time.
+        self._groups: dict[str, zarr.Group] = {}
+        self._arrays: dict[str, zarr.Array[Any]] = {}
 
     def begin(self, carry: Any) -> None:
         """Keep where the run begins."""
@@ -62,19 +65,30 @@ class Checkpoints:
         raw = np.concatenate(
             [np.ascontiguousarray(v).reshape(-1).view(np.uint8) for _, v in leaves]
         )
-        group = self._slot(slot, len(raw))
+        group, array = self._slot(slot, len(raw))
         group.attrs.put({"step": -1})
-        array_in(group, "data")[:] = raw
+        array[:] = raw
         table = [[name, v.dtype.str, list(v.shape)] for name, v in leaves]
         group.attrs.put({"step": step, "samples": dict(samples), "leaves": table})
 
-    def _slot(self, slot: str, size: int) -> zarr.Group:
-        path = f"_run/checkpoint/{slot}"
-        made = f"{path}/data" in self._root  # not where a process was killed between the two
-        if made and array_in(group_in(self._root, path), "data").shape == (size,):
-            return group_in(self._root, path)
-        group = self._root.require_group(path)
-        group.create_array(
+    def _group(self, slot: str) -> zarr.Group | None:
+        if slot not in self._groups:
+            try:
+                self._groups[slot] = group_in(self._root, f"_run/checkpoint/{slot}")
+            except KeyError:
+                return None
+        return self._groups[slot]
+
+    def _slot(self, slot: str, size: int) -> tuple[zarr.Group, zarr.Array[Any]]:
+        """A slot with room for so many bytes."""
+        group = self._group(slot)
+        # There may be a group alone, where a process was killed between the two.
+        if group is not None and slot not in self._arrays and "data" in group:
+            self._arrays[slot] = array_in(group, "data")
+        if group is not None and slot in self._arrays and self._arrays[slot].shape == (size,):
+            return group, self._arrays[slot]
+        group = self._root.require_group(f"_run/checkpoint/{slot}")
+        array = group.create_array(
             "data",
             shape=(size,),
             chunks=(min(size, _PIECE),),
@@ -87,7 +101,8 @@ class Checkpoints:
             dimension_names=("byte",),
             overwrite=True,
         )
-        return group
+        self._groups[slot], self._arrays[slot] = group, array
+        return group, array
 
     def usable(self, valid: Mapping[str, int]) -> list[Checkpoint]:
         """The checkpoints all of whose samples are valid, the latest first."""
@@ -101,8 +116,8 @@ class Checkpoints:
         """What was written to its end, the latest first."""
         found = []
         for slot in (*SLOTS, START):
-            path = f"_run/checkpoint/{slot}"
-            attrs: Any = group_in(self._root, path).attrs.asdict() if path in self._root else {}
+            group = self._group(slot)
+            attrs: Any = {} if group is None else group.attrs.asdict()
             if attrs.get("step", -1) >= 0:
                 found.append(Checkpoint(slot, attrs["step"], attrs["samples"]))
         return sorted(found, key=lambda c: -c.step)

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from braingraph import hierarchy
+from braingraph import hierarchy, places
 from braingraph.compiler.explain import show_bytes
 from braingraph.errors import BraingraphError, StoreError
 from braingraph.show import Tree, plural
 from braingraph.units import show_time
 
 _EXAMPLES = {
-    "info": "examples:\n  braingraph info rest.zarr",
+    "info": "examples:\n  braingraph info rest.zarr\n  braingraph info s3://bucket/rest.zarr",
     "resume": "examples:\n  braingraph resume rest.zarr\n"
     "  srun --signal=TERM@60 braingraph resume rest.zarr  # stops cleanly a minute early",
     "models": "examples:\n  braingraph models\n  braingraph models --category noise\n"
@@ -57,28 +57,24 @@ def _parser() -> argparse.ArgumentParser:
         return found
 
     info = command("info", _info, "what a store holds, how long and how large it is, and its state")
-    info.add_argument("store", type=Path)
+    info.add_argument("store")
     resume = command("resume", _resume, "go on with a run that was cut short, to the bit")
-    resume.add_argument("store", type=Path)
+    resume.add_argument("store")
     resume.add_argument("--quiet", action="store_true", help="show no progress")
     models = command("models", _models, "the models, or the card of one")
     models.add_argument("name", nargs="?", help="a class: its card")
     models.add_argument("--category", help="only these, such as noise or observer")
     explain = command("explain", _explain, "the plan of a store's run, or of a script's first run")
-    explain.add_argument("what", type=Path, metavar="script-or-store")
+    explain.add_argument("what", metavar="script-or-store")
     return parser
 
 
 # ---------------------------------------------------------------- commands
 def _info(given: argparse.Namespace) -> None:
-    path: Path = given.store
-    attrs = hierarchy.root_attributes(path) if path.exists() else None
-    if attrs is not None and str(attrs.get("schema", "")).startswith("braingraph-sweep/"):
-        from braingraph.sweep_store import open_sweep
+    from braingraph.sweep_store import is_sweep, open_sweep
 
-        print(open_sweep(path))
-        return
-    print(about(path).text())
+    place = places.at(given.store)
+    print(open_sweep(place) if is_sweep(place) else about(place).text())
 
 
 def about(store: Any) -> Tree:
@@ -108,21 +104,23 @@ def about(store: Any) -> Tree:
             )
         )
     whole = (asked["first"] + asked["steps"]) * asked["dt"]
-    files = [f.stat().st_size for f in past.path.rglob("*") if f.is_file()]
+    with places.trouble(past.path, "read"):
+        size, count = past.path.size()
     versions = made["versions"]
     lines = [
         Tree(("graph", str(made["graph"]).splitlines()[0])),
         Tree(("time", f"{show_time(done)} of {show_time(whole)}, dt = {show_time(asked['dt'])}")),
         Tree(("method", f"{asked['method']}, seed {asked['seed']}, {asked['dtype']}")),
         Tree(("monitors",), tuple(rows)),
-        Tree(("on disk", f"{show_bytes(sum(files))} in {plural(len(files), 'file')}")),
+        Tree(("on disk", f"{show_bytes(size)} in {plural(count, 'file')}")),
         Tree(("made", f"{made['created']} on {made['host']}, jax {versions['jax']}")),
     ]
     if past.status != "complete":
         ago = show_time(1000.0 * round(max(time.time() - hierarchy.last_commit(past.root), 0)))
         lines.append(Tree(("committed", f"last {ago} ago")))
         still = "if nothing writes it any more: " if past.status == "running" else ""
-        lines.append(Tree(("to go on", f"{still}braingraph resume {past.path}")))
+        how = f"braingraph resume {past.path}" if past.path.spelled else "sim.resume(...)"
+        lines.append(Tree(("to go on", f"{still}{how}")))
     return Tree((f"{past.path}: a run, {past.status}",), tuple(lines))
 
 
@@ -131,10 +129,10 @@ def _resume(given: argparse.Namespace) -> None:
 
     past = Past.read(given.store)
     if past.status == "complete":
-        print(f"{str(past.path)!r} is complete: nothing is left to do.")
+        print(f"{past.path!r} is complete: nothing is left to do.")
         return
     resume(past.simulator(), given.store, None, None, None, not given.quiet)
-    print(f"{str(past.path)!r} is complete.")
+    print(f"{past.path!r} is complete.")
 
 
 def _models(given: argparse.Namespace) -> None:
@@ -145,7 +143,8 @@ def _models(given: argparse.Namespace) -> None:
 
 
 def _explain(given: argparse.Namespace) -> None:
-    if given.what.is_dir() or not given.what.exists():
+    script = Path(given.what)
+    if not script.is_file() or script.suffix == ".zip":
         from braingraph import units
         from braingraph.resume import Past
 
@@ -153,7 +152,7 @@ def _explain(given: argparse.Namespace) -> None:
         duration = units.attach(past.asked["steps"] * past.asked["dt"], units.TIME)
         print(past.simulator().explain(past.records(), duration, past.asked["batch"]))
         return
-    print(explained(given.what))
+    print(explained(script))
 
 
 def explained(script: Path) -> str:

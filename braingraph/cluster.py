@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from braingraph.batches import Batch, available, parsed
 from braingraph.errors import ParameterError, RunError
+from braingraph.places import Place
 from braingraph.sweep_store import Outcome, write
 from braingraph.units import brief
 
@@ -69,7 +70,7 @@ def run(
             number, result, error = tasks.next()
             if error is not None:
                 lost[number] += 1
-                if not _was_lost(error):
+                if not was_lost(error):
                     raise error
                 if lost[number] > retries:
                     raise RunError(
@@ -96,7 +97,7 @@ class _Tasks:
         client: Any,
         work: Work,
         batch: Callable[[int], Batch],
-        address: tuple[str, str] | None,
+        address: tuple[Place, str] | None,
     ) -> None:
         import distributed
 
@@ -129,37 +130,43 @@ class _Tasks:
         """The next batch that is over: its result (None: it is in the store), or its error."""
         future = next(self.done)
         number, _ = self.flying.pop(future.key)
-        if future.status == "finished":
-            try:
-                result = future.result()
-                self.shared = result is None
-                return number, result, None
-            except Exception as error:  # lost between its end and being fetched
-                return number, None, error
-        if future.status == "error":
-            return number, None, future.exception()
-        return number, None, _Lost(f"the task is {future.status}")
+        result, error = ended(future)
+        if error is None:
+            self.shared = result is None
+        return number, result, error
 
     def cancel(self) -> None:
         self.client.cancel([future for _, future in self.flying.values()])
         self.work = None
 
 
-class _Lost(Exception):
+def ended(future: Any) -> tuple[Any, BaseException | None]:
+    """What a task that is over gave, or its error."""
+    if future.status == "finished":
+        try:
+            return future.result(), None
+        except Exception as error:  # lost between its end and being fetched
+            return None, error
+    if future.status == "error":
+        return None, future.exception()
+    return None, Lost(f"the task is {future.status}")
+
+
+class Lost(Exception):
     """A task that the scheduler no longer knows."""
 
 
-def _was_lost(error: BaseException) -> bool:
+def was_lost(error: BaseException) -> bool:
     """Whether an error tells of a worker or a connection, not of the simulation."""
-    from asyncio import CancelledError
+    from concurrent.futures import CancelledError
 
     from distributed import KilledWorker
 
     # OSError: connections that break, files that cannot be reached for a moment.
-    return isinstance(error, (_Lost, KilledWorker, CancelledError, OSError, TimeoutError))
+    return isinstance(error, (Lost, KilledWorker, CancelledError, OSError, TimeoutError))
 
 
-def _task(work: Work, blob: bytes, address: tuple[str, str] | None) -> Outcome | None:
+def _task(work: Work, blob: bytes, address: tuple[Place, str] | None) -> Outcome | None:
     batch: Batch = _loaded(blob)
     outcome = work(batch)
     written = address is not None and write(*address, batch, outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +72,26 @@ class Compiled:
         self._known: tuple[Mapping[str, Any], Any, Any] | None = None
         axes = () if mesh is None else AXES
         self.advance = Advance(self.engine, self.capacity, unrolled=False, axes=axes)
-        self._begin: Any = jax.jit(self.beginning.carry)
+        self._compilations = 0
+        self._begin: Any = jax.jit(self._counted(self.beginning.carry))
         self._chunk: Any = (
-            jax.jit(self.advance.run)
+            jax.jit(self._counted(self.advance.run))
             if self.devices is None
-            else self.devices.compiled(self.advance.run, shares=3)
+            else self.devices.compiled(self._counted(self.advance.run), shares=3)
         )
+
+    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, which is called once whenever it is compiled.
+
+        JAX's own count is that of a cache which all functions of a process share and fill.
+        """
+
+        @functools.wraps(function)
+        def counted(*given: Any) -> Any:
+            self._compilations += 1
+            return function(*given)
+
+        return counted
 
     def _units(self, sampler: Sampler) -> int:
         return self.beginning._shape(sampler)[0]
@@ -210,7 +225,7 @@ class Compiled:
 
     def compilations(self) -> int:
         """How many programs were compiled so far."""
-        return sum(int(f._cache_size()) for f in (self._begin, self._chunk))
+        return self._compilations
 
     def memory(self) -> int:
         """Bytes on each device: parameters, and three times states, rings and a chunk's samples.

@@ -15,31 +15,29 @@
                             {name: how many of what this process writes are on disk}
         _run/checkpoint/    what the run needs to go on (checkpoint.py)
 
-Everything is a Zarr node, so any store that Zarr can write could hold it.
+Everything is a Zarr node, so any store that Zarr can write holds it (places.py). Data end with a
+checksum: without it a chunk that was cut short may read as other numbers.
 """
 
 from __future__ import annotations
 
-import errno
 import math
 import os
-import shutil
 import socket
 import time
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 import zarr
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.errors import ZarrUserWarning
 
 from braingraph.errors import StoreError
+from braingraph.places import Place, check_writable, trouble
 from braingraph.records import TIME_ATTRS, Recording, plain
 from braingraph.team import Split
 
@@ -57,8 +55,6 @@ _WIDTH = 256
 _TIMES = 1 << 19
 #: Of the provenance, what may be another when a run goes on.
 _WHO = ("created", "host", "versions", "python", "platform", "backend", "devices", "command")
-#: Written by a process that was killed, or by a file manager.
-_LEFTOVERS = (".partial", ".DS_Store")
 
 
 def chunks_of(recording: Recording, grain: Sequence[int] | None = None) -> tuple[int, ...]:
@@ -130,7 +126,7 @@ def complete_splits(
 
 
 def create(
-    path: Path,
+    place: Place,
     recordings: Sequence[Recording],
     provenance: Mapping[str, Any],
     splits: Mapping[str, Split],
@@ -148,7 +144,7 @@ def create(
         "provenance": plain(provenance),
         "run": plain(asked or {}),
     }
-    root = zarr.create_group(str(path), zarr_format=3, attributes=attrs)
+    root = place.create(attrs)
     for r in recordings:
         create_monitor(root, r, chunks_of(r, splits[r.name].grain))
     for rank in range(world):
@@ -178,9 +174,11 @@ def aligned(root: zarr.Group, name: str, split: Split) -> bool:
     )
 
 
-def writer_of(root: zarr.Group) -> str:
+def writer_of(root: zarr.Group | zarr.Array[Any]) -> str:
     """Who writes the store now, as ``begin_writing`` answered."""
-    group = zarr.open_group(root.store, path="_run", mode="r", use_consolidated=False)
+    group = zarr.open_group(
+        root.store, path="_run", mode="r", zarr_format=3, use_consolidated=False
+    )
     return str(group.attrs["writer"])
 
 
@@ -221,7 +219,7 @@ def create_monitor(root: zarr.Group, r: Recording, chunks: tuple[int, ...]) -> N
         chunks=chunks,
         dtype=r.dtype,
         fill_value=np.nan if np.dtype(r.dtype).kind in "fc" else 0,
-        compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle")],
+        compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()],
         dimension_names=r.dims,
         attributes={"units": r.unit, "long_name": r.name, "reduce": r.reduce},
     )
@@ -309,130 +307,110 @@ def group_in(group: zarr.Group, name: str) -> zarr.Group:
 
 def consolidate(root: zarr.Group) -> None:
     """Collect the metadata of a finished run at its root, so that it opens in one read."""
+    if not root.store.supports_consolidated_metadata:
+        return  # it opens in one read anyway
     with warnings.catch_warnings():
         # Zarr warns that this is no part of its v3 specification; readers need not use it.
         warnings.simplefilter("ignore", ZarrUserWarning)
         zarr.consolidate_metadata(root.store)
 
 
-def local(path: str | Path) -> Path:
-    """The path of a store; StoreError for an address that is no local path."""
-    if "://" in str(path):
+def make_room(place: Place, overwrite: bool) -> None:
+    """See to it that a store can be made there; StoreError where that needs a decision."""
+    check_writable(place)
+    with trouble(place, "looked into"):
+        if names := place.names():
+            check_ours(place, names, overwrite)
+            place.remove()
+
+
+def check_ours(place: Place, names: set[str], overwrite: bool) -> None:
+    """StoreError unless what stands there is ours alone, and may be replaced."""
+    attrs = place.attributes()
+    if attrs is None or not _is_ours(attrs) or names - _OURS:
+        alien = sorted(names - _OURS)
         raise StoreError(
-            f"{str(path)!r} is no local path, but stores are local folders so far: write to one, "
-            "as in store='run.zarr', and copy it.",
-            path=str(path),
+            f"{place!r} is not only a braingraph store"
+            f"{f': it also holds {alien[0]!r}' if alien else ''}. It is never replaced: "
+            "choose another path, or move it away.",
+            path=str(place),
         )
-    return Path(path).expanduser()
-
-
-def make_room(path: Path, overwrite: bool) -> None:
-    """See to it that a store can be made at ``path``; StoreError where that needs a decision."""
-    if not os.path.lexists(path):
-        return
-    if not path.is_dir():
+    if not overwrite:
         raise StoreError(
-            f"{str(path)!r} is a file, but a store is a folder: choose another path.",
-            path=str(path),
+            f"There is a store at {place!r} already (status: {attrs.get('status')}). "
+            "Choose another path, or replace it with overwrite=True.",
+            path=str(place),
+            status=attrs.get("status"),
         )
-    with trouble(path, "looked into"):
-        names = {p.name for p in path.iterdir() if not p.name.endswith(_LEFTOVERS)}
-        if not names:
-            return
-        attrs = root_attributes(path)
-        if attrs is None or not _is_ours(attrs) or names - _OURS:
-            alien = sorted(names - _OURS)
-            raise StoreError(
-                f"{str(path)!r} is not only a braingraph store"
-                f"{f': it also holds {alien[0]!r}' if alien else ''}. It is never replaced: "
-                "choose another path, or move it away.",
-                path=str(path),
-            )
-        if not overwrite:
-            raise StoreError(
-                f"There is a store at {str(path)!r} already (status: {attrs.get('status')}). "
-                "Choose another path, or replace it with overwrite=True.",
-                path=str(path),
-                status=attrs.get("status"),
-            )
-        shutil.rmtree(path.resolve())
 
 
-def open_root(path: Path, schema: str = SCHEMA) -> zarr.Group:
+def open_root(place: Place, schema: str = SCHEMA) -> zarr.Group:
     """The root of a store that can be read; StoreError with what to do where there is none."""
-    if not path.exists():
-        raise StoreError(
-            f"There is nothing at {str(path)!r}: check the path, or make a store with "
-            f"sim.run(..., store={str(path)!r}).",
-            path=str(path),
-        )
-    with trouble(path, "read"):
-        attrs = root_attributes(path)
+    with trouble(place, "read"):
+        attrs = place.attributes()
+        if attrs is None and not place.exists():
+            raise StoreError(
+                f"There is nothing at {place!r}: check the path, or make a store with "
+                f"sim.run(..., store={place!r}).",
+                path=str(place),
+            )
         if attrs is None or not _is_ours(attrs):
             raise StoreError(
-                f"{str(path)!r} is not a braingraph store: give the folder that was passed as "
+                f"{place!r} is not a braingraph store: give the folder that was passed as "
                 "store= to a run.",
-                path=str(path),
+                path=str(place),
             )
         if attrs["schema"] != schema:
             kind, needed = _kind(attrs["schema"]), _kind(schema)
             raise StoreError(
-                f"{str(path)!r} has the layout {attrs['schema']!r}, but this version reads "
+                f"{place!r} has the layout {attrs['schema']!r}, but this version reads "
                 f"{schema!r}: read it with the version of braingraph that wrote it."
                 if kind == needed
-                else f"{str(path)!r} is the store of a {kind}, but must be that of a {needed}.",
-                path=str(path),
+                else f"{place!r} is the store of a {kind}, but must be that of a {needed}.",
+                path=str(place),
                 given=attrs["schema"],
                 needed=schema,
             )
         if not attrs.get("ready"):
             raise StoreError(
-                f"{str(path)!r} is still being created, or its creation was cut short: try again "
+                f"{place!r} is still being created, or its creation was cut short: try again "
                 "in a moment, or make it anew with overwrite=True.",
-                path=str(path),
+                path=str(place),
             )
-        # Consolidated metadata is written at the end only, and may be older than the rest.
-        return zarr.open_group(str(path), mode="r", use_consolidated=False)
+        return place.open()
 
 
-def open_for_writing(path: Path, provenance: Mapping[str, Any]) -> zarr.Group:
+def open_for_writing(place: Place, provenance: Mapping[str, Any]) -> zarr.Group:
     """The root of a run that goes on, without what a process that was killed left half written.
 
     What goes on with it is added to its provenance.
     """
-    open_root(path)
-    for leftover in path.rglob("*.partial"):
-        leftover.unlink(missing_ok=True)
-    root = zarr.open_group(str(path), mode="r+", use_consolidated=False)
+    open_root(place)
+    check_writable(place)
+    place.clean()
+    root = place.open("r+")
     before: Any = root.attrs["provenance"]
     resumed = [*before.get("resumed", []), {k: provenance[k] for k in _WHO if k in provenance}]
     root.attrs.update({"status": "running", "provenance": {**before, "resumed": plain(resumed)}})
     return root
 
 
-def root_attributes(path: Path) -> dict[str, Any] | None:
-    try:
-        return zarr.open_group(str(path), mode="r", use_consolidated=False).attrs.asdict()
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
-
-
-def find(path: Path, writer: str, seconds: float) -> zarr.Group:
+def find(place: Place, writer: str, seconds: float) -> zarr.Group:
     """The root of a store that process 0 has just made, or taken over, once it is seen."""
     deadline = time.monotonic() + seconds
     while True:
-        with trouble(path, "opened"):
-            attrs = root_attributes(path)
+        with trouble(place, "opened"):
+            attrs = place.attributes()
             if attrs is not None and attrs.get("ready"):
-                root = zarr.open_group(str(path), mode="r+", use_consolidated=False)
+                root = place.open("r+")
                 if writer_of(root) == writer:
                     return root
         if time.monotonic() > deadline:
             raise StoreError(
-                f"{str(path)!r} on {socket.gethostname()} (working folder {os.getcwd()!r}) is not "
+                f"{place!r} on {socket.gethostname()} (working folder {os.getcwd()!r}) is not "
                 "the store that process 0 made: pass the absolute path of a folder that all "
                 "machines of the run share.",
-                path=str(path),
+                path=str(place),
             )
         time.sleep(0.05)
 
@@ -444,31 +422,3 @@ def _is_ours(attrs: Mapping[str, Any]) -> bool:
 def _kind(schema: Any) -> str:
     """``"run"`` or ``"sweep"``; empty for what is not ours."""
     return next((kind for start, kind in _KINDS.items() if str(schema).startswith(start)), "")
-
-
-@contextmanager
-def trouble(path: Path, done: str) -> Iterator[None]:
-    """Turns what the operating system says into a StoreError with the fix."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"The store {str(path)!r} could not be {done}: {reason(error)}.", path=str(path)
-        ) from error
-
-
-_REASONS = (
-    ((errno.ENOSPC, errno.EDQUOT), "the disk is full, so free some space or use another disk"),
-    ((errno.EACCES, errno.EPERM, errno.EROFS), "no permission, so choose a folder that is yours"),
-    ((errno.ENOTDIR, errno.EEXIST), "a file stands where a folder is needed: choose another path"),
-)
-
-
-def reason(error: BaseException | None) -> str:
-    """What went wrong, with the fix where there is a usual one."""
-    if isinstance(error, StoreError):
-        return str(error)
-    for numbers, text in _REASONS:
-        if isinstance(error, OSError) and error.errno in numbers:
-            return f"{text} ({error})"
-    return f"{type(error).__name__}: {error}"

@@ -8,6 +8,7 @@ import threading
 from types import FrameType
 from typing import Any, NoReturn, Self
 
+from braingraph.places import at
 from braingraph.units import show_time
 
 
@@ -28,7 +29,7 @@ class Stop:
     """
 
     def __init__(self, path: Any = None) -> None:
-        self.path = path
+        self.path = None if path is None else at(path)
         self._signal: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -59,9 +60,11 @@ class Stop:
     def end(self, time: float) -> NoReturn:
         """Say where the run stands and how it goes on: Interrupted, or Terminated with 143."""
         text = (
-            f"Stopped at t = {show_time(time)}; all until then is in {str(self.path)!r}. To go on: "
-            f"sim.resume({str(self.path)!r}), or from a shell: braingraph resume {self.path}"
+            f"Stopped at t = {show_time(time)}; all until then is in {self.path!r}. To go on: "
+            f"sim.resume({self.path!r})"
         )
+        if self.path is not None and self.path.spelled:
+            text += f", or from a shell: braingraph resume {self.path}"
         if self._signal in (None, signal.SIGINT):  # None: another process was asked
             raise Interrupted(text)
         print(text, file=sys.stderr, flush=True)

@@ -7,21 +7,15 @@ known: always by the same process, and always with all that it held before.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import zarr
-from dask.base import compute
-from dask.delayed import delayed
 
 from braingraph.records import Recording
+from braingraph.rows import read
 from braingraph.team import Region
-
-# Dask's functions have no types.
-_compute: Any = compute
-_delayed: Any = delayed
 
 
 class Put:
@@ -64,7 +58,7 @@ class Lane:
         """The row of chunks that begins with this sample, as it is."""
         size = min(self.array.chunks[-2], self.recording.samples - begin)
         where = (*self.region[:-1], slice(begin, begin + size), self.region[-1])
-        return np.array(self.array[where])
+        return np.array(read(self.array, where))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -117,11 +111,3 @@ class Lane:
             where = zip(piece, corner, strict=True)
             region = tuple(slice(part.start + at, part.stop + at) for part, at in where)
             yield Put(self.array, region, block[piece])
-
-
-def write(puts: Iterable[Iterator[Put]], pool: Executor) -> None:
-    """All of them, each a Dask task; back when they are on disk."""
-    tasks = [
-        _delayed(put, pure=False, traverse=False)() for put in itertools.chain.from_iterable(puts)
-    ]
-    _compute(*tasks, scheduler="threads", pool=pool, optimize_graph=False)

@@ -6,14 +6,13 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import brainunit as u
 import xarray as xr
 import zarr
 
-from braingraph import describe, graph_store, hierarchy, processes, provenance
+from braingraph import describe, graph_store, hierarchy, places, processes, provenance
 from braingraph.checkpoint import START, Checkpoint, Checkpoints
 from braingraph.errors import StoreError
 from braingraph.graph import Graph
@@ -21,6 +20,7 @@ from braingraph.interrupt import Stop
 from braingraph.node import Node
 from braingraph.overrides import with_inputs, with_parameters
 from braingraph.paths import ALONE
+from braingraph.places import Place
 from braingraph.session import Session
 from braingraph.sinks import Memory, Sink, Stream
 from braingraph.store import open_run
@@ -40,7 +40,7 @@ _ROUNDS = ("versions", "backend", "devices")
 class Past:
     """A store's run: what was asked for, and what made it."""
 
-    path: Path
+    path: Place
     root: zarr.Group
     status: str
     asked: Mapping[str, Any]
@@ -48,14 +48,14 @@ class Past:
 
     @classmethod
     def read(cls, store: Any) -> Past:
-        path = hierarchy.local(store)
+        path = places.at(store)
         root = hierarchy.open_root(path)
         about: Any = root.attrs.asdict()
         return cls(path, root, about["status"], about["run"], about["provenance"])
 
     def description(self) -> describe.Description:
         """The graph as data."""
-        with hierarchy.trouble(self.path, "read"):
+        with places.trouble(self.path, "read"):
             return graph_store.load(hierarchy.group_in(self.root, "graph"))
 
     def graph(self, given: Mapping[str, Any] | None = None) -> Graph | Node:
@@ -116,7 +116,7 @@ class Past:
 
     def differs(self, what: str, then: Any, now: Any) -> StoreError:
         return StoreError(
-            f"The run in {str(self.path)!r} cannot go on: {what} was {then}, but is {now} here. "
+            f"The run in {self.path!r} cannot go on: {what} was {then}, but is {now} here. "
             "Resume with the simulator and the monitors of the run, or start anew in another "
             "store.",
             path=str(self.path),
@@ -133,6 +133,7 @@ def resume(
     inputs: Mapping[str, Any] | None,
     params: Mapping[str, Any] | None,
     progress: bool,
+    client: Any = None,
 ) -> xr.Dataset:
     """See ``Simulator.resume``."""
     past = Past.read(store)
@@ -147,13 +148,14 @@ def resume(
     now = provenance.attributes(sim, graph, session.plan.program)
     _warn(past.provenance, now)
     devices = () if sim.mesh is None else sim.mesh.devices.flat
-    with processes.together(devices, store) as team, Stop(store) as stop:
+    with processes.together(devices, past.path) as team, Stop(past.path) as stop:
         checkpoint, arrays = _newest(past.path, team)
         begun = session.continued(arrays, str(past.path))
         splits = session.split(team)
         for name in [n for n, s in splits.items() if not hierarchy.aligned(past.root, n, s)]:
             del splits[name]  # brought together, and written by process 0
-        sink = Stream(session.recordings, now, past.path, False, team, splits, None, checkpoint)
+        where = (past.path, False, team, splits, None, checkpoint, client)
+        sink = Stream(session.recordings, now, *where)
         with sink:
             shown = progress and team.rank == 0
             session.advance(sink, begun, shown, team=team, k=checkpoint.step, stop=stop)
@@ -172,7 +174,7 @@ def rerun(
 
     Parameters
     ----------
-    store : path
+    store : path, address or other place
         Of a run. Its graph, monitors, duration, dt, method, seed, initial state and history are
         used again; it is only read.
     to : path, optional
@@ -198,15 +200,16 @@ def rerun(
     now = provenance.attributes(sim, sim.graph, session.plan.program)
     _warn(past.provenance, now)
     slots = Checkpoints(past.root)
-    with hierarchy.trouble(past.path, "read"):
+    with places.trouble(past.path, "read"):
         start = [c for c in slots.usable({}) if c.slot == START]
         if not start:
             raise StoreError(
-                f"The store {str(past.path)!r} does not hold where its run began: build the graph "
+                f"The store {past.path!r} does not hold where its run began: build the graph "
                 "and run it, as in Simulator(...).run(...).",
                 path=str(past.path),
             )
         arrays = slots.load(start[0])
+    to = None if to is None else places.at(to)
     with Stop(to) as stop:
         sink: Sink
         if to is None:
@@ -220,7 +223,7 @@ def rerun(
         return sink.dataset()
 
 
-def _newest(path: Path, team: Team) -> tuple[Checkpoint, dict[str, Any]]:
+def _newest(path: Place, team: Team) -> tuple[Checkpoint, dict[str, Any]]:
     """The latest checkpoint that can be read, as process 0 finds it, on every process."""
 
     def choose() -> str:
@@ -231,20 +234,20 @@ def _newest(path: Path, team: Team) -> tuple[Checkpoint, dict[str, Any]]:
         for checkpoint in slots.usable(hierarchy.committed(root)):
             try:
                 slots.load(checkpoint)
-            except (OSError, RuntimeError, ValueError, KeyError) as error:
+            except Exception as error:  # whatever Zarr, a codec or the place says
                 trouble = error
                 continue
             return json.dumps([checkpoint.slot, checkpoint.step, dict(checkpoint.samples)])
         raise StoreError(
-            f"The store {str(path)!r} has no checkpoint that can be read"
-            f"{f' ({hierarchy.reason(trouble)})' if trouble else ''}: its run cannot go on. What "
-            f"was committed is there, bg.open({str(path)!r}); run again into another store.",
+            f"The store {path!r} has no checkpoint that can be read"
+            f"{f' ({path.reason(trouble)})' if trouble else ''}: its run cannot go on. What "
+            f"was committed is there, bg.open({path!r}); run again into another store.",
             path=str(path),
         ) from trouble
 
     said = team.together("checkpoint", str(path), choose)[0]
     checkpoint = Checkpoint(*json.loads(said))
-    with hierarchy.trouble(path, "read"):
+    with places.trouble(path, "read"):
         return checkpoint, Checkpoints(hierarchy.open_root(path)).load(checkpoint)
 
 
@@ -262,7 +265,7 @@ def _check(sim: Simulator, past: Past) -> None:
 
 def _check_graph(graph: Graph, past: Past, inputs: Any, params: Any) -> None:
     """StoreError unless this is the graph of the run, with the same inputs and parameters."""
-    asked, path = past.asked, str(past.path)
+    asked, path = past.asked, past.path
     if describe.digest(describe.describe(graph)) == asked["graph"]:
         return
     missing = [k for k, given in (("inputs", inputs), ("params", params)) if asked[k] and not given]
@@ -271,14 +274,14 @@ def _check_graph(graph: Graph, past: Past, inputs: Any, params: Any) -> None:
         raise StoreError(
             f"The run in {path!r} was given {what}: pass the same again, as in "
             f"sim.resume({path!r}, {missing[0]}=...).",
-            path=path,
+            path=str(path),
             differs=tuple(missing),
         )
     raise StoreError(
         f"The run in {path!r} was made with another graph than this simulator's: its nodes, edges, "
         "parameters, inputs or code differ. Resume with the graph of the run, or start anew in "
         "another store.",
-        path=path,
+        path=str(path),
         differs=("graph",),
     )
 

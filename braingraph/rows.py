@@ -1,8 +1,10 @@
-"""Rows of a stored array, seen lazily as the axes of a sweep."""
+"""Stored arrays as lazy ones: samples of a run, and rows of a sweep along its axes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import socket
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,86 @@ import zarr
 from dask.array import from_array
 
 from braingraph.batches import Numbers
+from braingraph.errors import StoreError
+from braingraph.places import reason
 
 _from_array: Any = from_array  # Dask's functions have no types
+
+
+def prefix(array: zarr.Array[Any], samples: int) -> Any:
+    """The first samples of an array (..., time, unit), in the chunks that it has on disk."""
+    chunks = array.chunks
+    whole = _from_array(_Checked(array), chunks=chunks, name=False, fancy=False, asarray=False)
+    return whole[..., :samples, :]
+
+
+def read(array: zarr.Array[Any], where: tuple[slice, ...]) -> np.ndarray[Any, Any]:
+    """A part of a stored array.
+
+    Errors
+    ------
+    StoreError
+        A chunk is cut short or changed (field ``file``); or the array is not there: without this,
+        what a machine cannot reach would read as what was never written.
+    """
+    try:
+        values = np.asarray(array[where])
+    except Exception as error:  # whatever the codecs, the disk or the service say
+        raise _damaged(array, where, error) from error
+    if values.size and values.dtype.kind in "fc" and np.isnan(values.flat[0]):
+        _check_there(array)
+    return values
+
+
+def _damaged(array: zarr.Array[Any], where: tuple[slice, ...], error: Exception) -> StoreError:
+    name = f"{array.store_path}"
+    for chunk in _chunks(array, where):
+        try:
+            array[
+                tuple(slice(k * c, (k + 1) * c) for k, c in zip(chunk, array.chunks, strict=True))
+            ]
+        except Exception as own:  # this is the one
+            name, error = f"{name}/c/{'/'.join(map(str, chunk))}", own
+            break
+    return StoreError(
+        f"{name!r} cannot be read: {reason(error)}. If it was cut short or changed, only its own "
+        "samples are lost: take it from a copy, or leave them out.",
+        path=str(array.store_path),
+        file=name,
+    )
+
+
+def _chunks(array: zarr.Array[Any], where: tuple[slice, ...]) -> Iterator[tuple[int, ...]]:
+    """The chunks that a part touches."""
+    spans = []
+    for part, size, chunk in zip(where, array.shape, array.chunks, strict=True):
+        start, stop, _ = part.indices(size)
+        spans.append(range(start // chunk, -(-stop // chunk)))
+    return itertools.product(*spans)
+
+
+def _check_there(array: zarr.Array[Any]) -> None:
+    try:
+        zarr.open_array(array.store, path=array.path, mode="r", zarr_format=3)
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"There is no array {str(array.store_path)!r} on {socket.gethostname()} (any more): "
+            "the store was moved or replaced, or this machine does not share its folder.",
+            path=str(array.store_path),
+        ) from error
+
+
+class _Checked:
+    """An array whose parts are read with ``read``: what Dask cuts its chunks from."""
+
+    def __init__(self, array: zarr.Array[Any]) -> None:
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.ndim = len(self.shape)
+
+    def __getitem__(self, index: tuple[Any, ...]) -> np.ndarray[Any, Any]:
+        wanted, then = _forward(index, self.shape)
+        found: np.ndarray[Any, Any] = read(self.array, tuple(wanted))[tuple(then)]
+        return found
 
 
 def lazy(array: zarr.Array[Any], rows: Numbers, status: Any) -> Any:
@@ -43,13 +123,13 @@ class _Rows:
     def __getitem__(self, index: tuple[Any, ...]) -> np.ndarray[Any, Any]:
         cut = self.rows.ndim
         rows = self.rows[index[:cut]]
-        read, then = _forward(index[cut:], self.shape[cut:])
+        part, then = _forward(index[cut:], self.shape[cut:])
         wanted, place = np.unique(rows, return_inverse=True)
-        out = np.full((len(wanted), *(s.stop - s.start for s in read)), np.nan, self.dtype)
+        out = np.full((len(wanted), *(s.stop - s.start for s in part)), np.nan, self.dtype)
         breaks = np.flatnonzero(np.diff(wanted) > 1) + 1
         for at in np.split(np.arange(len(wanted)), breaks):  # one read for neighbouring rows
             there = slice(int(wanted[at[0]]), int(wanted[at[-1]]) + 1)
-            out[at] = self.array[(there, *read)]
+            out[at] = read(self.array, (there, *part))
         out[~self.done[wanted]] = np.nan
         found: np.ndarray[Any, Any] = out[(place.reshape(rows.shape), *then)]
         return found

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from jax.sharding import Mesh
 
-from braingraph import processes, provenance
+from braingraph import places, processes, provenance
 from braingraph.compiled import Compiled, capacity
 from braingraph.compiler import begin, compile_graph
 from braingraph.compiler.check import whole_steps
@@ -115,6 +115,7 @@ class Simulator:
         initial: Any = None,
         history: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
+        client: Any = None,
         progress: bool = True,
         overwrite: bool = False,
     ) -> xr.Dataset:
@@ -127,7 +128,7 @@ class Simulator:
         monitors : list of paths, or dict
             ``["cortex.x"]`` (every step), ``{"cortex.x": 10 * u.ms}``, or
             ``{"name": path | callable(view) | bg.Record(...)}``. Default: every state.
-        store : path, optional
+        store : path, address (``"s3://bucket/run.zarr"``), Zarr store, or bg.place(...), optional
             Stream to this Zarr store instead of memory; the dataset is then lazy.
         inputs : dict, optional
             Drive input ports: a number or quantity, an array ``(steps, unit)``, or a callable of
@@ -143,6 +144,9 @@ class Simulator:
             of time. Default: the initial value.
         params : dict, optional
             Other values for parameters, by path, for this run.
+        client : dask.distributed.Client, optional
+            The store's chunks are written by this cluster's workers, which must all see it: for
+            stores that are slow or far. Default: two threads of this process.
         progress : bool
             Show progress and the time left on standard error.
         overwrite : bool
@@ -150,6 +154,13 @@ class Simulator:
 
         Sample k of an interval p stands at ``t = (k + 1) p`` after the transient.
         """
+        store = None if store is None else places.at(store)
+        if client is not None and store is None:
+            raise ParameterError(
+                "client= has the chunks of a store written by a cluster, but there is no store=: "
+                "give one, or leave out client=.",
+                parameter="client",
+            )
         total = self._steps(duration, "duration")
         skip = self._skipped(transient, total)
         batch = _batch(batch_size)
@@ -172,7 +183,8 @@ class Simulator:
             else:
                 about = described(session, graph, records, inputs or {}, params or {})
                 splits = session.split(team)
-                sink = Stream(session.recordings, attrs, store, overwrite, team, splits, about)
+                where = (store, overwrite, team, splits, about, None, client)
+                sink = Stream(session.recordings, attrs, *where)
             with sink:
                 begun, shown = session.begun(initial, history), progress and team.rank == 0
                 session.advance(sink, begun, shown, team=team, stop=stop)
@@ -185,6 +197,7 @@ class Simulator:
         monitors: Any = None,
         inputs: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
+        client: Any = None,
         progress: bool = True,
     ) -> xr.Dataset:
         """Go on with a run that was cut short: from its last checkpoint, to the bit.
@@ -194,11 +207,13 @@ class Simulator:
 
         Parameters
         ----------
-        store : path
+        store : path, address or other place
             Where the run is. One that is complete is only opened.
         monitors, inputs, params : optional
             What the run was given, where the store cannot hold it: functions that are no module's,
             and what ``inputs=`` and ``params=`` changed.
+        client : dask.distributed.Client, optional
+            As in :meth:`run`.
         progress : bool
             Show progress and the time left on standard error.
 
@@ -210,7 +225,7 @@ class Simulator:
         """
         from braingraph.resume import resume
 
-        return resume(self, store, monitors, inputs, params, progress)
+        return resume(self, store, monitors, inputs, params, progress, client)
 
     def _prepare(
         self,

@@ -125,6 +125,7 @@ class Stream:
         splits: Mapping[str, Split] | None = None,
         about: About | None = None,
         checkpoint: Checkpoint | None = None,
+        client: Any = None,
     ) -> None:
         self.team, self.splits, self.step = team or Team(), splits or {}, 0
         self.writer = Writer(
@@ -136,6 +137,7 @@ class Stream:
             splits=self.splits,
             about=about,
             checkpoint=checkpoint,
+            client=client,
         )
 
     def __enter__(self) -> Self:

@@ -6,7 +6,8 @@
    written again when more is known: a file is replaced in one move, so what was committed stays.
    Between data and marker a commit keeps a checkpoint, from which the run can go on.
 3. Only the order thread writes, in the order of the appends. It waits for the device, cuts the
-   samples into whole chunks and hands one Dask task a chunk to its own pool of threads.
+   samples into whole chunks and hands one Dask task a chunk to its own pool of threads, or to the
+   workers of a cluster (hands.py).
 4. At most ``depth`` appends are in flight: the next one waits. Memory holds those, and for
    every monitor the rows of one unfinished chunk.
 5. After an error nothing is written any more; the next append, flush or close raises it. So
@@ -23,24 +24,23 @@ With several processes (team.py), all of which append at the same steps:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import xarray as xr
 import zarr
-from dask.array import from_zarr
 
-from braingraph import hierarchy, sweep_store
+from braingraph import cluster, hierarchy, places, sweep_store
 from braingraph.background import Background
 from braingraph.checkpoint import Checkpoint, Checkpoints
 from braingraph.errors import StoreError, did_you_mean
+from braingraph.hands import Hands, Threads, Workers
 from braingraph.hierarchy import array_in, group_in
-from braingraph.lanes import Lane, write
+from braingraph.lanes import Lane
 from braingraph.records import Recording, check_together, to_dataset
+from braingraph.rows import prefix
 from braingraph.team import Split, Team
 from braingraph.written import About
 
@@ -48,7 +48,6 @@ _THREADS = 2
 #: Seconds until a file that one machine wrote must be seen by the others: file systems that
 #: machines share remember for up to a minute that there was nothing.
 _VISIBLE = 90.0
-_from_zarr: Any = from_zarr  # Dask's functions have no types
 State = Callable[[], Any]
 
 
@@ -57,8 +56,8 @@ class Writer:
 
     Parameters
     ----------
-    path : str or Path
-        The folder to create, ``"rest.zarr"``.
+    path : path, address, Zarr store, icechunk repository or Place
+        What to create, ``"rest.zarr"``.
     recordings : sequence of Recording
     attrs : mapping, default {}
         Provenance: how the data came about. Becomes the attributes of the dataset.
@@ -79,6 +78,8 @@ class Writer:
         What the run was asked for and its graph, kept for those who resume it.
     checkpoint : Checkpoint, optional
         Go on with the store that is there, from here.
+    client : dask.distributed.Client, optional
+        Its workers write the chunks: for stores that are slow. All of them must see the store.
 
     Raises
     ------
@@ -100,7 +101,7 @@ class Writer:
 
     def __init__(
         self,
-        path: str | Path,
+        path: Any,
         recordings: Sequence[Recording],
         attrs: Mapping[str, Any] | None = None,
         *,
@@ -111,6 +112,7 @@ class Writer:
         splits: Mapping[str, Split] | None = None,
         about: About | None = None,
         checkpoint: Checkpoint | None = None,
+        client: Any = None,
     ) -> None:
         if depth < 1 or commit_every < 1:
             raise StoreError(
@@ -118,7 +120,7 @@ class Writer:
                 path=str(path),
             )
         check_together(recordings)
-        self.path = hierarchy.local(path)
+        self.path = places.at(path)
         self._recordings = {r.name: r for r in recordings}
         self._appended = dict.fromkeys(self._recordings, 0)
         self._appends = self._step = self._commits = 0
@@ -129,6 +131,15 @@ class Writer:
         self._state: State | None = None
         self._closed = False
         self._team = team or Team()
+        if client is not None:
+            cluster.parallel(client)  # or it is none
+            self.path = self.path.absolute()
+        if not self.path.shared and (self._team.world > 1 or client is not None):
+            raise StoreError(
+                f"{self.path!r} is seen by one process only, but others have to write there too: "
+                "use a folder that they share, or an address.",
+                path=str(self.path),
+            )
         splits = hierarchy.complete_splits(recordings, splits or {}, self._team.world)
 
         def make() -> zarr.Group:
@@ -148,7 +159,7 @@ class Writer:
             return root
 
         self._open(splits, make)
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="braingraph-write")
+        self._hands = self._hired(client)
         self._order = Background("braingraph-order", depth)
 
     def _open(self, splits: Mapping[str, Split], make: Callable[[], zarr.Group]) -> None:
@@ -158,12 +169,14 @@ class Writer:
         def first() -> str:
             if rank > 0:
                 return ""
-            with hierarchy.trouble(path, "created"):
-                return hierarchy.begin_writing(make())
+            with places.trouble(path, "created"):
+                writer = hierarchy.begin_writing(make())
+                path.commit("made")
+            return writer
 
         def find() -> str:
             self._root = hierarchy.find(path, self._writer, 0 if rank == 0 else _VISIBLE)
-            with hierarchy.trouble(path, "opened"):
+            with places.trouble(path, "opened"):
                 self._marker = group_in(self._root, hierarchy.marker(rank))
                 there: Any = self._marker.attrs["samples"]
                 self._lanes = {
@@ -183,6 +196,15 @@ class Writer:
 
         self._writer = self._team.together("made", str(path), first)[0]
         self._team.together("found", str(path), find)
+
+    def _hired(self, client: Any) -> Hands:
+        if client is None:
+            return Threads(_THREADS)
+        try:
+            return Workers(client, self.path, self._writer)
+        except StoreError:
+            self._root.attrs["status"] = "failed"
+            raise
 
     def begin(self, state: State) -> None:
         """Keep the state that the run begins with, before the first append."""
@@ -281,7 +303,7 @@ class Writer:
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"step {self._step}"
-        return f"Writer({str(self.path)!r}, {len(self._recordings)} monitors, {state})"
+        return f"Writer({self.path!r}, {len(self._recordings)} monitors, {state})"
 
     def _check(self, arrays: Mapping[str, Any], step: int) -> None:
         self._raise()
@@ -317,18 +339,18 @@ class Writer:
                 )
 
     def _refuse(self, what: str, **fields: Any) -> StoreError:
-        path = str(self.path)
-        return StoreError(f"The store {path!r} cannot go on: {what}", path=path, **fields)
+        text = f"The store {self.path!r} cannot go on: {what}"
+        return StoreError(text, path=str(self.path), **fields)
 
     def _raise(self) -> str:
         """StoreError if anything could not be written."""
         if (cause := self._order.error) is None:
             return ""
-        path, step = str(self.path), self._committed[0]
+        step = self._committed[0]
         raise StoreError(
-            f"The store {path!r} could not be written: {hierarchy.reason(cause)}. What was "
-            f"committed, up to step {step}, is kept: bg.open({path!r}) reads it.",
-            path=path,
+            f"The store {self.path!r} could not be written: {self.path.reason(cause)}. What was "
+            f"committed, up to step {step}, is kept: bg.open({self.path!r}) reads it.",
+            path=str(self.path),
             step=step,
         ) from cause
 
@@ -338,7 +360,7 @@ class Writer:
         self._closed = True
         self._order.add(self._commit_later())
         self._order.finish()
-        self._pool.shutdown()
+        self._hands.close()
         try:
             team.together("written", str(self.path), self._raise)
         except StoreError:
@@ -354,18 +376,20 @@ class Writer:
             self._root.attrs["status"] = status
             if self._order.error is None:
                 hierarchy.consolidate(self._root)
-        except OSError as error:
+            self.path.commit(status)
+        except self.path.faults as error:
             self._order.error = self._order.error or error
+        self.path.close()
         return self._raise()
 
     # In the background, in order.
     def _take(self, arrays: dict[str, Any]) -> None:
         lanes = [(self._lanes[name], array) for name, array in arrays.items()]
         pieces = (lane.take(np.asarray(array, dtype=lane.recording.dtype)) for lane, array in lanes)
-        write(pieces, self._pool)
+        self._hands.write(pieces)
 
     def _commit(self, step: int, appended: Mapping[str, int], state: State | None) -> None:
-        write((lane.rest() for lane in self._lanes.values()), self._pool)
+        self._hands.write(lane.rest() for lane in self._lanes.values())
         if (writer := hierarchy.writer_of(self._root)) != self._writer:
             raise StoreError("another run has taken it over", path=str(self.path), writer=writer)
         if state is not None and self._team.rank == 0:
@@ -376,6 +400,7 @@ class Writer:
             return
         self._commits += 1
         self._marker.attrs.put(hierarchy.marker_attrs(self._commits, max(step, before), samples))
+        self.path.commit(f"up to step {max(step, before)}")
         self._committed = (max(step, before), samples)
 
     def _commit_later(self) -> Callable[[], None]:
@@ -383,7 +408,7 @@ class Writer:
         return partial(self._commit, self._step, dict(self._appended), self._state)
 
 
-def open_run(path: str | Path) -> xr.Dataset:
+def open_run(path: Any) -> xr.Dataset:
     """The recordings of a store as a lazy dataset, as ``to_dataset`` lays them out.
 
     It shows the samples committed at the moment of the call, also while another process is
@@ -392,25 +417,28 @@ def open_run(path: str | Path) -> xr.Dataset:
 
     Parameters
     ----------
-    path : str or Path
+    path : path, address, Zarr store, icechunk repository, or bg.place(...)
+        What was passed as ``store=``, or the zip file that :func:`braingraph.archive` made of it.
 
     Raises
     ------
     StoreError
-        Nothing is there, it is no braingraph store, or it was not created to the end.
+        Nothing is there, it cannot be reached, it is no braingraph store, or it was not created
+        to the end.
     """
-    path = hierarchy.local(path)
-    if sweep_store.is_sweep(path):
-        return sweep_store.open_sweep(path)
-    root = hierarchy.open_root(path)
+    # Workers of a cluster that read it may have another working folder.
+    place = places.at(path).absolute()
+    if sweep_store.is_sweep(place):
+        return sweep_store.open_sweep(place)
+    root = hierarchy.open_root(place)
     about: dict[str, Any] = root.attrs.asdict()
-    with hierarchy.trouble(path, "read"):
+    with places.trouble(place, "read"):
         samples = hierarchy.committed(root)
         recordings, arrays = [], {}
         for name in about["monitors"]:
             group = group_in(root, f"monitors/{name}")
             recordings.append(hierarchy.recording_of(group, name))
-            arrays[name] = _from_zarr(array_in(group, "data"))[..., : samples[name], :]
+            arrays[name] = prefix(array_in(group, "data"), samples[name])
     ds = to_dataset(recordings, arrays, {**about["provenance"], "status": about["status"]})
-    ds.encoding["source"] = str(path)
+    ds.encoding.update(source=str(place), place=place)
     return ds

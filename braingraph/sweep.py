@@ -34,6 +34,7 @@ from braingraph.errors import ParameterError, RunError, StoreError, did_you_mean
 from braingraph.fingerprint import fingerprint
 from braingraph.monitors import requested
 from braingraph.overrides import with_inputs, with_parameters
+from braingraph.places import Place
 from braingraph.progress import Count
 from braingraph.records import Recording
 from braingraph.session import Session
@@ -282,7 +283,7 @@ class Sink(Protocol):
         """The batches."""
 
     @property
-    def address(self) -> tuple[str, str] | None:
+    def address(self) -> tuple[Place, str] | None:
         """Where another process finds it, if it can."""
 
     def put(self, batch: Batch, outcome: Outcome) -> None: ...

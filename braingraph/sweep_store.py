@@ -25,19 +25,20 @@ import math
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 import zarr
 
-from braingraph import hierarchy
+from braingraph import hierarchy, places
 from braingraph.batches import Batch, Cut
 from braingraph.errors import StoreError
 from braingraph.hierarchy import array_in, group_in
+from braingraph.places import Place
 from braingraph.records import Recording, plain, to_dataset
 from braingraph.reducers import Result
+from braingraph.repository import Repository
 from braingraph.rows import lazy
 
 SCHEMA = "braingraph-sweep/1"
@@ -99,7 +100,7 @@ class SweepStore:
 
     def __init__(
         self,
-        path: str | Path,
+        path: Any,
         contents: Contents,
         cuts: Sequence[Cut],
         asked: Mapping[str, str],
@@ -107,16 +108,17 @@ class SweepStore:
         *,
         overwrite: bool,
     ) -> None:
-        self.path = hierarchy.local(path)
+        self.path = places.at(path)
+        _check_shown(self.path)
         found = _attributes(self.path)
         # One that was never ready holds nothing: its creation was cut short.
         if overwrite or not found.get("ready"):
             hierarchy.make_room(self.path, overwrite or "ready" in found)
-            with hierarchy.trouble(self.path, "created"):
+            with places.trouble(self.path, "created"):
                 _create(self.path, contents, cuts, asked, provenance)
         root = hierarchy.open_root(self.path, SCHEMA)
         _check_asked(self.path, root, asked)
-        with hierarchy.trouble(self.path, "read"):
+        with places.trouble(self.path, "read"):
             self.run_id = str(root.attrs["run_id"])
             self.cuts = _cuts(root)
             status, first = _whole(root, "_run/status"), _whole(root, "_run/batches")[:, 2]
@@ -127,23 +129,23 @@ class SweepStore:
             }
 
     @property
-    def address(self) -> tuple[str, str]:
-        """Where another process finds it, and how it knows that it is this one."""
-        return str(self.path.absolute()), self.run_id
+    def address(self) -> tuple[Place, str] | None:
+        """Where another process finds it, if it can, and how it knows that it is this one."""
+        return (self.path.absolute(), self.run_id) if self.path.shared else None
 
     def put(self, batch: Batch, outcome: Outcome) -> None:
         """Write what a batch gave. Several threads may, each with a batch of its own."""
-        if not write(*self.address, batch, outcome):
+        if not write(self.path, self.run_id, batch, outcome):
             raise StoreError(
-                f"The store {str(self.path)!r} is gone, or another one stands there: the sweep "
+                f"The store {self.path!r} is gone, or another one stands there: the sweep "
                 "cannot go on.",
                 path=str(self.path),
             )
 
     def close(self, status: str) -> None:
         """``"complete"``, ``"interrupted"`` or ``"failed"``."""
-        with hierarchy.trouble(self.path, "finished"):
-            root = zarr.open_group(str(self.path), mode="r+", use_consolidated=False)
+        with places.trouble(self.path, "finished"):
+            root = self.path.open("r+")
             if root.attrs["status"] == status:
                 return
             root.attrs["status"] = status
@@ -154,25 +156,35 @@ class SweepStore:
         return open_sweep(self.path)
 
 
-def is_sweep(path: str | Path) -> bool:
+def _check_shown(place: Place) -> None:
+    """StoreError where what is written shows at commits only, and all of it at once."""
+    if isinstance(place, Repository):
+        raise StoreError(
+            f"{place!r} cannot take a sweep, whose batches finish in any order: use a folder, an "
+            "address or a Zarr store.",
+            path=str(place),
+        )
+
+
+def is_sweep(place: Place) -> bool:
     """Whether the store of a sweep stands there."""
-    return bool(_attributes(hierarchy.local(path)))
+    return bool(_attributes(place))
 
 
-def _attributes(path: Path) -> dict[str, Any]:
+def _attributes(place: Place) -> dict[str, Any]:
     """Those of a sweep's store; empty where there is none."""
-    attrs = hierarchy.root_attributes(path) or {}
+    attrs = place.attributes() or {}
     return attrs if attrs.get("schema") == SCHEMA else {}
 
 
-def _check_asked(path: Path, root: zarr.Group, asked: Mapping[str, str]) -> None:
+def _check_asked(place: Place, root: zarr.Group, asked: Mapping[str, str]) -> None:
     before: Any = root.attrs["asked"]
     differs = tuple(part for part in asked if before.get(part) != asked[part])
     if differs:
         raise StoreError(
-            f"There is another sweep at {str(path)!r}: it differs in {', '.join(differs)}. Choose "
+            f"There is another sweep at {place!r}: it differs in {', '.join(differs)}. Choose "
             "another path, or replace it with overwrite=True.",
-            path=str(path),
+            path=str(place),
             differs=differs,
         )
 
@@ -187,14 +199,12 @@ def _cuts(root: zarr.Group) -> list[Cut]:
     ]
 
 
-def write(path: str, run_id: str, batch: Batch, outcome: Outcome) -> bool:
+def write(place: Place, run_id: str, batch: Batch, outcome: Outcome) -> bool:
     """Write a batch if that very store is within reach here; whether it was."""
-    if not Path(path, "zarr.json").exists():
+    if (place.attributes() or {}).get("run_id") != run_id:
         return False
-    with hierarchy.trouble(Path(path), "written"):
-        root = zarr.open_group(path, mode="r+", use_consolidated=False)
-        if root.attrs.get("run_id") != run_id:
-            return False
+    with places.trouble(place, "written"):
+        root = place.open("r+")
         first = int(array_in(root, "_run/batches")[batch.number, 2])  # type: ignore[arg-type]
         rows = slice(first, first + len(batch))
         for name, values in outcome.arrays.items():
@@ -205,7 +215,7 @@ def write(path: str, run_id: str, batch: Batch, outcome: Outcome) -> bool:
 
 
 def _create(
-    path: Path,
+    place: Place,
     contents: Contents,
     cuts: Sequence[Cut],
     asked: Mapping[str, str],
@@ -217,10 +227,8 @@ def _create(
     unit = max(chunk[0] for chunk in chunks.values())  # powers of two, so the others divide it
     slot = unit * math.ceil(largest / unit)
     rows = slot * len(cuts)
-    root = zarr.create_group(
-        str(path),
-        zarr_format=3,
-        attributes={
+    root = place.create(
+        {
             "schema": SCHEMA,
             "ready": False,
             "run_id": str(uuid.uuid4()),
@@ -230,7 +238,7 @@ def _create(
             "monitors": [r.name for r in contents.recordings],
             "results": [r.name for r in contents.results],
             "provenance": plain(provenance),
-        },
+        }
     )
     for name, variable in contents.coordinates.items():
         _variable(root.require_group("axes"), name, variable)
@@ -291,16 +299,16 @@ def _variable(group: zarr.Group, name: str, variable: xr.Variable) -> None:
 
 
 # ---------------------------------------------------------------- read
-def open_sweep(path: str | Path) -> xr.Dataset:
+def open_sweep(store: Any) -> xr.Dataset:
     """A sweep as a lazy dataset, laid out as in memory; what no batch has delivered yet is NaN.
 
     ``attrs``: ``status`` (``"running"``, also after a crash, ``"complete"``, ``"interrupted"``,
     ``"failed"``), how many simulations are ``finished``, and how many of those ``diverged``.
     """
-    path = hierarchy.local(path)
-    root = hierarchy.open_root(path, SCHEMA)
+    place = places.at(store).absolute()
+    root = hierarchy.open_root(place, SCHEMA)
     about: dict[str, Any] = root.attrs.asdict()
-    with hierarchy.trouble(path, "read"):
+    with places.trouble(place, "read"):
         row, status = _whole(root, "_run/row"), _whole(root, "_run/status")
         contents = _contents(root, about)
         numbers = row.reshape(contents.shape)

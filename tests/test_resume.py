@@ -23,6 +23,7 @@ import braingraph as bg
 from braingraph import checkpoint, edges, hierarchy, lanes, nodes, observers, session, store
 from braingraph.errors import StoreError
 from braingraph.interrupt import Stop
+from braingraph.places import at
 
 DURATION = 28 * u.ms
 ADVANCE = session.Session.advance
@@ -77,7 +78,7 @@ def many_commits() -> Iterator[None]:
         yield
 
 
-def prefix(path: Path, whole: xr.Dataset) -> dict[str, int]:
+def prefix(path: Any, whole: xr.Dataset) -> dict[str, int]:
     """What is committed equals the uninterrupted run; how many samples of each monitor."""
     ds = bg.open(path).load()
     for name, data in ds.data_vars.items():
@@ -86,7 +87,7 @@ def prefix(path: Path, whole: xr.Dataset) -> dict[str, int]:
     return {str(name): data.shape[1] for name, data in ds.data_vars.items()}
 
 
-def complete(path: Path, whole: xr.Dataset) -> None:
+def complete(path: Any, whole: xr.Dataset) -> None:
     assert bg.open(path).attrs["status"] == "complete"
     assert prefix(path, whole) == {str(k): v.shape[1] for k, v in whole.data_vars.items()}
 
@@ -154,7 +155,7 @@ def test_a_run_killed_at_any_instant_goes_on_to_the_bit(
     assert kinds == {"torn", "before-checkpoint", "before-marker", "data", "marker"}
     opened = resumed_from = 0
     for shot in camera.taken:
-        attrs = hierarchy.root_attributes(shot)
+        attrs = at(shot).attributes()
         if attrs is None or not attrs["ready"]:
             with pytest.raises(StoreError):
                 bg.open(shot)
@@ -170,7 +171,7 @@ def test_a_run_killed_at_any_instant_goes_on_to_the_bit(
 
 
 # ---------------------------------------------------------------- who goes on, and how it ends
-def cut(sim: bg.Simulator, path: Path, at: float, **given: Any) -> None:
+def cut(sim: bg.Simulator, path: Any, at: float, **given: Any) -> None:
     """A run that is asked to end once it has come to ``at`` ms."""
     reached = session.Session._rows
 
@@ -181,7 +182,7 @@ def cut(sim: bg.Simulator, path: Path, at: float, **given: Any) -> None:
 
     given = {"monitors": MONITORS, "batch_size": 2, **given}
     with many_commits(), patch.object(session.Session, "_rows", rows):
-        with pytest.raises(KeyboardInterrupt, match="braingraph resume"):
+        with pytest.raises(KeyboardInterrupt, match="To go on: sim.resume"):
             sim.run(DURATION, store=path, progress=False, **given)
 
 

@@ -103,10 +103,10 @@ def test_the_message_of_an_algebraic_loop_starts_at_an_output() -> None:
     )
 
 
-def test_an_edge_against_the_flow_of_rates_is_one_finding() -> None:
+def test_an_edge_between_clocks_that_do_not_fit_is_one_finding() -> None:
     g = bg.Graph()
-    slow, fast = g.add_node("slow", nodes.LinearStep(1, dt=1 * MS)), g.add_node("fast", Relay(1))
-    g.add_edge(slow.x, fast.inp)
+    slow, fast = g.add_node("slow", nodes.LinearStep(1, dt=1 * MS)), Relay(1, dt=0.4 * MS)
+    g.add_edge(slow.x, g.add_node("fast", fast).inp)
     refused(lambda: bg.Simulator(g, dt=0.1 * MS), bg.ClockError, "'slow' runs at 1 ms", {})
 
 

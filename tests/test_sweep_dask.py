@@ -46,7 +46,7 @@ def client() -> Iterator[Any]:
     join: Any = distributed.Client
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        make(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as local,
+        make(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local,
         join(local) as found,
     ):
         yield found

@@ -17,7 +17,6 @@ import brainunit as u
 import numpy as np
 import pytest
 import xarray as xr
-import zarr
 from sweeps import LENGTHS, MONITORS, MS, RING, SIM, TIME, alike, counted, equals_its_runs, network
 from test_errors import ids, refused
 
@@ -193,10 +192,10 @@ def test_what_a_torn_batch_left_does_not_show(held: xr.Dataset, tmp_path: Path) 
     store = tmp_path / "s.zarr"
     real = sweep_store.write
 
-    def torn(path: str, run_id: str, batch: Any, outcome: Any) -> bool:
+    def torn(path: Any, run_id: str, batch: Any, outcome: Any) -> bool:
         if batch.number < 2:
             return real(path, run_id, batch, outcome)
-        root: Any = zarr.open_group(path, mode="r+", use_consolidated=False)
+        root: Any = path.open("r+")
         first = int(root["_run/batches"][batch.number, 2])
         root["monitors/cortex.x/data"][first] = 7.0
         raise OSError("gone")
