@@ -11,15 +11,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import boto3
 import brainunit as u
-import icechunk
 import numpy as np
-import obstore
 import pytest
 import xarray as xr
 import zarr
-from moto.server import ThreadedMotoServer
 from recordings import numbers, part, recording, write
 from sweeps import MONITORS as SWEPT
 from sweeps import SIM, TIME
@@ -29,6 +25,14 @@ import braingraph as bg
 from braingraph import cli, places, session
 from braingraph.errors import StoreError
 from braingraph.store import Writer, open_run
+
+for _package in ("boto3", "icechunk", "moto.server", "obstore", "s3fs"):
+    pytest.importorskip(_package, reason=f"{_package} is missing: pip install -e '.[places]'")
+
+import boto3  # noqa: E402
+import icechunk  # noqa: E402
+import obstore  # noqa: E402
+from moto.server import ThreadedMotoServer  # noqa: E402
 
 BUCKET = "brains"
 
