@@ -1,6 +1,6 @@
 """A store larger than memory should hold, analysed: time to open, time and peak memory.
 
-    python -m benchmarks.analysis --gigabytes 8 --folder /tmp/analysis
+    python -m benchmarks.analysis --gigabytes 8 --folder analysis.bench
 
 makes a store of noise with the library's own writer (2000 samples a time from one generator), and
 opens and analyses it in a fresh process: what is printed is that process's own peak. The store is

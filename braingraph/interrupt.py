@@ -25,7 +25,7 @@ class Stop:
 
     Used as a context, in the main thread, it takes the signals that would end the process, unless
     something else handles them already, or there is no store (``path``) to go on from. A second
-    signal ends it at once, as ever.
+    signal ends it at once, as ever; one that came with a run's last chunk does after the run.
     """
 
     def __init__(self, path: Any = None) -> None:
@@ -47,13 +47,18 @@ class Stop:
         return self
 
     def __exit__(self, *failure: object) -> None:
+        self._restore()
+        if self._signal is not None and failure[0] is None:
+            signal.raise_signal(self._signal)
+
+    def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
-            self.__exit__()
+            self._restore()
             signal.raise_signal(number)
         self._signal = number
 

@@ -36,6 +36,7 @@ from braingraph import cluster, hierarchy, places, sweep_store
 from braingraph.background import Background
 from braingraph.checkpoint import Checkpoint, Checkpoints
 from braingraph.errors import StoreError, did_you_mean
+from braingraph.graph_store import save
 from braingraph.hands import Hands, Threads, Workers
 from braingraph.hierarchy import array_in, group_in
 from braingraph.lanes import Lane
@@ -153,8 +154,6 @@ class Writer:
                 self.path, recordings, attrs or {}, splits, self._team.world, asked
             )
             if about is not None:
-                from braingraph.graph_store import save
-
                 save(root.create_group("graph"), about.graph)
             return root
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from braingraph.describe import Description, describe, describe_records, digest
 from braingraph.graph import Graph
 from braingraph.provenance import precision
 
@@ -18,7 +19,7 @@ class About:
     """``asked``: JSON, all that decides a run's numbers besides its graph."""
 
     asked: Mapping[str, Any]
-    graph: Any
+    graph: Description
 
 
 def described(
@@ -29,8 +30,6 @@ def described(
     params: Mapping[Any, Any],
 ) -> About:
     """What a run's store keeps of it; ``graph`` has the run's inputs and parameters."""
-    from braingraph.describe import describe, describe_records, digest
-
     sim, about = session.sim, describe(graph)
     asked = {
         "steps": session.total,

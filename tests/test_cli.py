@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from test_resume import MONITORS, cut, network
+from interrupted import MONITORS, cut, network
 
 import braingraph as bg
 from braingraph import nodes

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from interrupted import DURATION, MONITORS, complete, cut, network, prefix
 from recordings import numbers, part, recording, write
 from sweeps import MONITORS as SWEPT
 from sweeps import SIM, TIME
-from test_resume import DURATION, MONITORS, complete, cut, network, prefix
 
 import braingraph as bg
 from braingraph import cli, places, session

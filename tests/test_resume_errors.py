@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from interrupted import DURATION, MONITORS, complete, cut, many_commits, network, prefix
 from recordings import numbers, part, recording, small_chunks, write
-from test_resume import DURATION, MONITORS, complete, cut, many_commits, network, prefix
 
 import braingraph as bg
 from braingraph.errors import StoreError

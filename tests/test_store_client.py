@@ -12,13 +12,12 @@ from typing import Any
 from unittest.mock import patch
 
 import brainunit as u
-import dask
-import distributed
 import numpy as np
 import pytest
 import xarray as xr
+from clusters import two_workers
+from interrupted import DURATION, MONITORS, complete, cut, network, prefix
 from recordings import numbers, part, recording, small_chunks
-from test_resume import DURATION, MONITORS, complete, cut, network, prefix
 
 import braingraph as bg
 from braingraph import hands
@@ -31,14 +30,7 @@ ARRAYS = numbers([R])
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    """Two processes of one thread. The scheduler gives up at once: retries are ours."""
-    make: Any = distributed.LocalCluster  # which has no types
-    join: Any = distributed.Client
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        make(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local,
-        join(local) as found,
-    ):
+    with two_workers() as found:
         yield found
 
 

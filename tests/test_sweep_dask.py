@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import dask
-import distributed
 import numpy as np
 import pytest
 import xarray as xr
+from clusters import two_workers
 from sweeps import MONITORS, SIM, TIME, alike
 from test_errors import refused
 
@@ -41,14 +40,7 @@ WHAT: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    """Two processes of one thread. The scheduler gives up at once: retries are the sweep's."""
-    make: Any = distributed.LocalCluster  # which has no types
-    join: Any = distributed.Client
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        make(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local,
-        join(local) as found,
-    ):
+    with two_workers() as found:
         yield found
 
 
